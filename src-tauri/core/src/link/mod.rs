@@ -1,0 +1,120 @@
+//! The life of one connection as a state machine without sockets and clocks: [`Link::handle`] takes what happened and
+//! when, [`Link::poll_output`] says what to do, [`Link::poll_timeout`] when to come back. It never decodes a message.
+
+mod backoff;
+mod heartbeat;
+mod verdict;
+
+use std::time::Duration;
+
+pub use backoff::{Backoff, Jitter};
+pub use heartbeat::{Heartbeat, HeartbeatKind};
+pub use verdict::Verdict;
+
+use crate::cause::Cause;
+use crate::time::Moment;
+use crate::view::LinkState;
+
+/// One socket of a link, numbered from 1. Whatever belongs to an older generation is ignored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Generation(pub u64);
+
+/// What a link needs to know of its connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkSettings {
+    /// How the link is proved.
+    pub heartbeat: Heartbeat,
+    /// When to dial again.
+    pub backoff: Backoff,
+    /// DNS, TCP, TLS and upgrade together.
+    pub connect_timeout: Duration,
+    /// Sent after each opening, in order.
+    pub on_open: Vec<String>,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Begin, or undo a pause.
+    Start,
+    /// Close and stay closed until `Start`.
+    Pause,
+    /// Close for good: Heartwire ends or the connection was removed.
+    Stop,
+    /// The person, or a wake or network event, wants a dial now.
+    Reconnect(ReconnectReason),
+    /// The person gave new credentials.
+    CredentialsChanged,
+    /// The dial of this generation succeeded: the upgrade is done.
+    DialOk(Generation),
+    /// The dial of this generation failed; its descriptor is closed.
+    DialFailed(Generation, Cause),
+    /// Bytes arrived, be they a whole frame or not.
+    Bytes(Generation),
+    /// The dialect recognised the answer to a heartbeat, or the pong of our ping came.
+    HeartbeatAnswered(Generation),
+    /// The person sends a text frame.
+    Send(String),
+    /// The driver stopped reading because its consumer is full.
+    ReadingPaused(Generation),
+    /// The driver reads again.
+    ReadingResumed(Generation),
+    /// The dialect found the server's word that makes going on pointless (bad credentials and the like).
+    Fatal(Generation, Cause),
+    /// The socket is gone, its descriptor closed: by the peer, by an error, or after our close.
+    Closed(Generation, Cause),
+    /// A deadline of `poll_timeout` may have passed.
+    Timeout,
+}
+
+/// Why a dial is wanted now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReconnectReason {
+    /// The person asked: also a `Retry-After` does not hold.
+    ByPerson,
+    /// This computer woke or its network changed: a hint that a `Retry-After` outweighs.
+    Environment,
+}
+
+/// What the driver must do, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Open a socket and report `DialOk` or `DialFailed`. No other socket of this link is open.
+    Dial(Generation),
+    /// Queue a frame; never wait for it.
+    Send(Generation, Frame),
+    /// Begin the closing handshake; report `Closed` when it is done.
+    Close(Generation, u16),
+    /// Drop the dial or the socket at once, without a closing handshake. It counts as closed; nothing is reported.
+    Abort(Generation),
+    /// What people should see has changed.
+    Status(LinkStatus),
+    /// A heartbeat was answered after this time.
+    RoundTrip(Duration),
+    /// A `Send` could not be done because the link is not connected.
+    SendRefused,
+}
+
+/// A frame to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// A text frame.
+    Text(String),
+    /// A ping whose payload names the heartbeat, so that only its own pong answers it.
+    Ping(Vec<u8>),
+}
+
+/// What people see of a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkStatus {
+    /// The state.
+    pub state: LinkState,
+    /// The generation it speaks of.
+    pub generation: Generation,
+    /// The number of the dial under way, or of the dials since the link was last up; 0 while connected.
+    pub attempt: u32,
+    /// When the next dial is, while waiting or blocked.
+    pub retry_at: Option<Moment>,
+    /// Why it is not connected.
+    pub cause: Option<Cause>,
+}

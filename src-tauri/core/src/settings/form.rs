@@ -1,0 +1,128 @@
+//! A connection as it is written: in a file, in a preset, in the window's form. Everything may be missing; what is
+//! missing comes from the preset, then from the defaults.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// `[[connections]]`, or `[connection]` of a preset or of the defaults.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(export, export_to = "bindings.ts", optional_fields))]
+pub struct ConnectionForm {
+    /// Unique.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// ws, wss, http or https.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// `plain`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<String>,
+    /// The id of a preset, which this form overrides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
+    /// Text frames.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_open: Option<Vec<String>>,
+    /// HTTP fields of the upgrade request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub headers: Option<BTreeMap<String, String>>,
+    /// Offered in the upgrade request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subprotocols: Option<Vec<String>>,
+    /// A duration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connect_timeout: Option<String>,
+    /// See [`HeartbeatForm`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<HeartbeatForm>,
+    /// See [`ReconnectForm`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reconnect: Option<ReconnectForm>,
+    /// See [`MessageForm`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageForm>,
+}
+
+/// `[connections.heartbeat]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(export, export_to = "bindings.ts", optional_fields))]
+pub struct HeartbeatForm {
+    /// `text`, `ping` or `none`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// The text frame of kind `text`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub send: Option<String>,
+    /// What its answer looks like.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply: Option<ReplyForm>,
+    /// A duration: silence before a heartbeat.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every: Option<String>,
+    /// A duration: silence after it that means dead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<String>,
+    /// Send one at least once every `every`, whatever arrives: for servers that count only what they receive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub always: Option<bool>,
+}
+
+/// `reply`: exactly one of these.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(export, export_to = "bindings.ts", optional_fields))]
+pub struct ReplyForm {
+    /// The whole text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub equals: Option<String>,
+    /// Part of the text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contains: Option<String>,
+    /// A regular expression.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub matches: Option<String>,
+    /// An RFC 9535 query that selects something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub json_path: Option<String>,
+}
+
+/// `[connections.reconnect]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(export, export_to = "bindings.ts", optional_fields))]
+pub struct ReconnectForm {
+    /// A duration: the first delay's upper bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first: Option<String>,
+    /// A duration: every delay's upper bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cap: Option<String>,
+    /// A duration: always this delay, spread by ±10 % unless jitter is `none`; or `none`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fixed: Option<String>,
+    /// `full` or `none`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jitter: Option<String>,
+}
+
+/// `[connections.message]` of the plain dialect.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(export, export_to = "bindings.ts", optional_fields))]
+pub struct MessageForm {
+    /// A minijinja template over `json`, `text` and `connection`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// Likewise; an empty result is no id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// minijinja expressions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ignore: Option<Vec<String>>,
+}

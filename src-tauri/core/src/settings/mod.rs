@@ -1,0 +1,116 @@
+//! What a person may configure: the forms as they are written, the settings as they are used, and every rule between
+//! the two. Files are read and written by the engine; this module never touches one.
+
+mod form;
+mod preset;
+mod validate;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use form::{ConnectionForm, HeartbeatForm, MessageForm, ReconnectForm, ReplyForm};
+pub use preset::{Preset, PresetField, PresetFieldKind};
+pub use validate::{FieldError, FieldErrorCode};
+
+use crate::link::{Backoff, Heartbeat};
+
+/// One connection, valid and complete.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Connection {
+    /// Unique; 1 to 64 characters.
+    pub name: String,
+    /// `ws` or `wss`; `http` and `https` have become those.
+    pub url: url::Url,
+    /// What the server speaks, with all the dialect needs.
+    pub dialect: DialectSettings,
+    /// The preset it came from.
+    pub preset: Option<String>,
+    /// Text frames sent after each opening, in order.
+    pub on_open: Vec<String>,
+    /// Sent with the upgrade request.
+    pub headers: BTreeMap<String, String>,
+    /// Offered in the upgrade request (`Sec-WebSocket-Protocol`).
+    pub subprotocols: Vec<String>,
+    /// How the link is proved.
+    pub heartbeat: Heartbeat,
+    /// When to dial again.
+    pub backoff: Backoff,
+    /// DNS, TCP, TLS and upgrade together.
+    pub connect_timeout: Duration,
+}
+
+/// The dialect of a connection.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DialectSettings {
+    /// Text frames, shaped by templates.
+    Plain(PlainSettings),
+}
+
+impl DialectSettings {
+    /// The dialect's name in the settings.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Plain(_) => "plain",
+        }
+    }
+}
+
+/// How the plain dialect reads frames.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlainSettings {
+    /// The connection's name, for the templates.
+    pub connection: String,
+    /// Which frames answer a heartbeat; none: no frame does, and every frame is a message.
+    pub reply: Option<ReplyMatcher>,
+    /// The minijinja template of the title.
+    pub title: String,
+    /// The minijinja template of the body.
+    pub body: String,
+    /// The minijinja template of the id; an empty result is no id.
+    pub id: String,
+    /// minijinja expressions; a frame for which one is true is no message.
+    pub ignore: Vec<String>,
+}
+
+/// Recognises a heartbeat's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReplyMatcher {
+    /// The whole text.
+    Equals(String),
+    /// Part of the text.
+    Contains(String),
+    /// A regular expression that is found in the text.
+    Matches(String),
+    /// An RFC 9535 query that selects something.
+    JsonPath(String),
+}
+
+/// The settings that are no connection's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(export, export_to = "bindings.ts"))]
+pub struct General {
+    /// Whether messages are shown as notifications.
+    pub notifications: bool,
+    /// The window's language.
+    pub language: Language,
+    /// How many messages are kept for each connection; the oldest go first.
+    pub keep_messages: u32,
+}
+
+/// A language of the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(export, export_to = "bindings.ts"))]
+pub enum Language {
+    /// The desktop's, if there is a translation; else English.
+    #[serde(rename = "system")]
+    System,
+    /// English.
+    #[serde(rename = "en")]
+    English,
+    /// Simplified Chinese.
+    #[serde(rename = "zh-CN")]
+    SimplifiedChinese,
+}

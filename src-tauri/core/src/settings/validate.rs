@@ -1,0 +1,64 @@
+//! From forms to settings: every rule a setting must hold, and every error at once, each at its field.
+
+use serde::{Deserialize, Serialize};
+
+/// What is wrong with a field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(export, export_to = "bindings.ts"))]
+pub struct FieldError {
+    /// The field's path in its connection: `url`, `heartbeat.every`, `on_open[0]`, `answers.user`.
+    pub field: String,
+    /// For the window's own words (`error.<code>` in its catalogue, with `{value}`).
+    pub code: FieldErrorCode,
+    /// What was given, capped and made safe; empty if nothing was.
+    pub value: String,
+    /// One English sentence: what is wrong and what to do.
+    pub message: String,
+}
+
+/// The rules a field can break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(export, export_to = "bindings.ts"))]
+pub enum FieldErrorCode {
+    /// It must be given.
+    Missing,
+    /// The name belongs to another connection.
+    NameTaken,
+    /// Longer than the limit.
+    TooLong,
+    /// Not a URL.
+    UrlInvalid,
+    /// Not ws, wss, http or https.
+    UrlScheme,
+    /// A `#…` part, which a WebSocket URL cannot have (RFC 6455, section 3).
+    UrlFragment,
+    /// Not a duration such as 500ms, 5s, 2min.
+    DurationInvalid,
+    /// A duration of zero.
+    DurationZero,
+    /// A duration above 24 h, or below a millisecond.
+    DurationRange,
+    /// Not one of the words that are known here.
+    UnknownChoice,
+    /// No preset of that id.
+    UnknownPreset,
+    /// A key that does not exist.
+    UnknownKey,
+    /// Not a value of the right type.
+    WrongType,
+    /// A regular expression that does not parse.
+    RegexInvalid,
+    /// A JSON path that does not parse.
+    JsonPathInvalid,
+    /// A minijinja template or expression that does not parse.
+    TemplateInvalid,
+    /// Not an HTTP header name or value, or one that the upgrade itself sets.
+    HeaderInvalid,
+    /// Not a subprotocol token.
+    SubprotocolInvalid,
+    /// Exactly one of the keys must be given.
+    ExactlyOne,
+    /// The first delay is above the cap.
+    FirstAboveCap,
+}
