@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every test there is, and a summary that counts them. A failing suite does not end the others.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Instant;
@@ -23,6 +24,18 @@ pub struct Options {
 /// Tests append a line `SKIPPED name: reason` to the file that this variable names, besides printing it, when something they
 /// need is missing. libtest counts them as passed; the summary counts them as skipped.
 pub const SKIPS: &str = "HEARTWIRE_SKIPS";
+
+/// For a test that cannot run here: says so where the summary counts it.
+pub fn skip(test: &str, reason: &str) {
+    let line = format!("SKIPPED {test}: {reason}");
+    say(&line);
+    if let Some(file) = std::env::var_os(SKIPS) {
+        let file = fs::OpenOptions::new().append(true).create(true).open(file);
+        if let Err(error) = file.and_then(|mut file| writeln!(file, "{line}")) {
+            command::complain(&Failure::new(format!("telling of a skipped test: {error}")));
+        }
+    }
+}
 
 #[derive(Clone, Copy)]
 struct Suite {
