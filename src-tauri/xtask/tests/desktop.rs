@@ -1,6 +1,7 @@
 //! The private desktop for real: what the end-to-end tests of the app rely on.
 
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "this is a test as a whole: its helpers may fail it too")]
 
 use std::path::Path;
 use std::time::Duration;
