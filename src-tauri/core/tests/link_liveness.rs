@@ -171,6 +171,41 @@ fn invariant_7_an_answer_is_a_round_trip_once_and_only_if_one_is_expected() {
 }
 
 #[test]
+fn invariant_7_a_late_text_answer_counts_from_the_heartbeat_it_can_belong_to() {
+    // A slow server that talks meanwhile: the second heartbeat must not make the first one's answer look fast.
+    let (mut rig, generation) = Rig::connected(with(|heartbeat| {
+        (heartbeat.every, heartbeat.timeout) = (ms(2_000), ms(5_000));
+    }));
+    rig.wait(3_000);
+    rig.input(Input::Bytes(generation));
+    rig.wait(2_500);
+    rig.take();
+    rig.input(Input::HeartbeatAnswered(generation));
+    assert_eq!(rig.take(), [(rig.at(), Output::RoundTrip(ms(3_500)))]);
+
+    // One that was ignored for longer than its timeout does not count for ever.
+    let (mut rig, generation) = Rig::connected(settings());
+    rig.wait(EVERY + 1_000);
+    rig.input(Input::Bytes(generation));
+    rig.wait(EVERY + 20);
+    rig.take();
+    rig.input(Input::HeartbeatAnswered(generation));
+    assert_eq!(rig.take(), [(rig.at(), Output::RoundTrip(ms(20)))]);
+
+    // A pong names its ping: the newest, which is the only one the driver asks for.
+    let (mut rig, generation) = Rig::connected(with(|heartbeat| {
+        heartbeat.kind = HeartbeatKind::Ping;
+        (heartbeat.every, heartbeat.timeout) = (ms(2_000), ms(5_000));
+    }));
+    rig.wait(3_000);
+    rig.input(Input::Bytes(generation));
+    rig.wait(2_500);
+    rig.take();
+    rig.input(Input::HeartbeatAnswered(generation));
+    assert_eq!(rig.take(), [(rig.at(), Output::RoundTrip(ms(500)))]);
+}
+
+#[test]
 fn invariant_8_nothing_pending_crosses_to_the_next_socket() {
     let (mut rig, old) = Rig::connected(settings());
     rig.wait(EVERY + TIMEOUT - 1);

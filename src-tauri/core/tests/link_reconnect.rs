@@ -371,6 +371,14 @@ fn invariant_19_close_codes_decide_between_retry_wait_and_block() {
     check(&[1012], Some((5_000, 30_000)));
     check(&[1013], Some((27_000, 30_000)));
     check(&[1008, 3500, 3999, 4500, 4999], None);
+
+    // A fixed delay above the cap is the longest there is.
+    let mut rig = Rig::new(with_backoff(|backoff| {
+        (backoff.fixed, backoff.jitter) = (Some(ms(60_000)), Jitter::None);
+    }));
+    rig.input(Input::Start);
+    rig.dial_ok();
+    assert_eq!(after_loss(&mut rig, cause(CauseCode::Closed(1013))), Some(60_000));
 }
 
 #[test]
