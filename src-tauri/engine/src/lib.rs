@@ -1,1 +1,5 @@
+//! Heartwire's outside world: sockets, storage, notifications, settings on disk, and the supervisor that owns all
+//! state. It knows nothing of Tauri; every rule that needs no I/O is in `heartwire-core`.
 
+pub mod notifier;
+pub mod store;
