@@ -2,6 +2,7 @@
 //! state. It knows nothing of Tauri; every rule that needs no I/O is in `heartwire-core`.
 
 pub mod control;
+pub mod demo_server;
 pub mod dial;
 pub mod driver;
 pub mod notifier;
