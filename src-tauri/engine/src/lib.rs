@@ -2,4 +2,6 @@
 //! state. It knows nothing of Tauri; every rule that needs no I/O is in `heartwire-core`.
 
 pub mod notifier;
+pub mod paths;
+pub mod settings_file;
 pub mod store;
