@@ -106,7 +106,7 @@ impl Paths {
             return Ok(());
         }
         let found = std::fs::symlink_metadata(folder)?;
-        if found.is_dir() && found.mode() & 0o077 == 0 && found.uid() == std::fs::metadata(data)?.uid() {
+        if found.is_dir() && found.mode() & 0o777 == 0o700 && found.uid() == std::fs::metadata(data)?.uid() {
             return Ok(());
         }
         let message = format!("{} must be a folder that only you may enter: remove it", folder.display());

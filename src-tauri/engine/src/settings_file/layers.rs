@@ -168,9 +168,9 @@ fn hide_below(files: &mut [Value], layer: &Value) {
     let path = |keys: &[&str]| keys.iter().map(|key| Step::Key((*key).to_owned())).collect::<Vec<_>>();
     let reply = path(&["connection", "heartbeat", "reply"]);
     if is_there(layer, &reply) {
-        files.iter_mut().for_each(|file| {
+        for file in files.iter_mut() {
             take_out(file, &reply);
-        });
+        }
     }
     let Some(headers) = layer.pointer("/connection/headers").and_then(Value::as_object) else { return };
     for below in files.iter_mut().filter_map(|file| file.pointer_mut("/connection/headers")?.as_object_mut()) {

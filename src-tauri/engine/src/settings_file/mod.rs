@@ -175,9 +175,9 @@ fn entries(source: &Source, problems: &mut Vec<Problem>) -> Vec<Entry> {
         }
         entries.push(entry);
     }
-    let (named, names): (Vec<_>, Vec<_>) =
-        entries.iter().enumerate().filter_map(|(at, entry)| Some((at, entry.name()?.to_owned()))).unzip();
-    for (at, error) in names_unique(names.iter().map(String::as_str)) {
+    let named: Vec<_> = (0..entries.len()).filter(|at| entries[*at].name().is_some()).collect();
+    let twice = names_unique(named.iter().filter_map(|at| entries[*at].name()));
+    for (at, error) in twice {
         entries[named[at]].taken = Some(error);
     }
     entries

@@ -113,7 +113,7 @@ fn plain(general: &General) -> Value {
 }
 
 fn read(path: &Path) -> Result<DocumentMut, SaveError> {
-    let text = read_text(path).and_then(|text| parse(text.unwrap_or_default()));
+    let text = read_text(path).and_then(|text| parse(&text.unwrap_or_default()));
     text.map(toml_edit::Document::into_mut).map_err(|unusable| match unusable {
         Unusable::Unreadable(source) => SaveError::Unreadable { file: path.to_owned(), source },
         Unusable::Syntax { line, message } => SaveError::Syntax { file: path.to_owned(), line, message },
@@ -133,7 +133,7 @@ fn position(path: &Path, names: &[Option<String>], name: &str) -> Result<usize, 
 fn write(path: &Path, document: &DocumentMut) -> Result<(), SaveError> {
     let text = document.to_string();
     // The text that replaces the person's is read once more before it does.
-    parse(text.clone()).map_err(|unusable| match unusable {
+    parse(&text).map_err(|unusable| match unusable {
         Unusable::Syntax { line, message } => SaveError::Syntax { file: path.to_owned(), line, message },
         Unusable::Unreadable(source) => SaveError::NotWritten { file: path.to_owned(), source },
     })?;

@@ -82,7 +82,7 @@ impl Source {
     /// The parsed file; none if there is no such file.
     pub(super) fn read(path: &Path) -> Result<Option<Self>, Unusable> {
         let Some(text) = read_text(path)? else { return Ok(None) };
-        let document = parse(text)?;
+        let document = parse(&text)?;
         let root = plain(document.as_item());
         Ok(Some(Self { file: path.display().to_string(), document, root }))
     }
@@ -100,9 +100,9 @@ impl Source {
 }
 
 /// A text with the place of every key.
-pub(super) fn parse(text: String) -> Result<Document<String>, Unusable> {
-    Document::parse(text.clone()).map_err(|error| {
-        let line = error.span().map(|span| locate::line_at(&text, span.start));
+pub(super) fn parse(text: &str) -> Result<Document<String>, Unusable> {
+    Document::parse(text.to_owned()).map_err(|error| {
+        let line = error.span().map(|span| locate::line_at(text, span.start));
         Unusable::Syntax { line, message: one_sentence(&error) }
     })
 }

@@ -94,12 +94,11 @@ fn given_type(given: &str) -> &str {
 
 fn needed_type(needed: &str) -> &str {
     match needed {
-        "a string" => "a text in quotes",
+        "a string" | "string or map" => "a text in quotes",
         "a boolean" => "true or false",
         "a sequence" => "a list",
         "a map" => "a table",
         "u32" => "a whole number from 0 to 4294967295",
-        "string or map" => "a text in quotes",
         other => other,
     }
 }
