@@ -47,15 +47,18 @@ pub struct Loaded {
     pub problems: Vec<Problem>,
 }
 
+/// Variables by their names, such as `HEARTWIRE__GENERAL__LANGUAGE`; others are passed over.
+pub type Environment = BTreeMap<String, String>;
+
 /// The variables of this process that are settings, for [`load`].
-pub fn environment() -> BTreeMap<String, String> {
+pub fn environment() -> Environment {
     let named =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     named.filter(|(name, _)| name.to_uppercase().starts_with(layers::PREFIX)).collect()
 }
 
-/// Everything that counts for this installation. `environment` has variables such as `HEARTWIRE__GENERAL__LANGUAGE`.
-pub fn load(paths: &Paths, environment: &BTreeMap<String, String>) -> Loaded {
+/// Everything that counts for this installation.
+pub fn load(paths: &Paths, environment: &Environment) -> Loaded {
     let mut problems = Vec::new();
     let system = paths.system_settings_file.as_deref().and_then(|path| read(path, &mut problems));
     let person = read(&paths.settings_file, &mut problems);
@@ -63,7 +66,7 @@ pub fn load(paths: &Paths, environment: &BTreeMap<String, String>) -> Loaded {
 }
 
 /// What counts when one file is named instead of the installation's; that it is missing is a problem.
-pub fn load_file(path: &Path, environment: &BTreeMap<String, String>) -> Loaded {
+pub fn load_file(path: &Path, environment: &Environment) -> Loaded {
     let mut problems = Vec::new();
     let source = read(path, &mut problems);
     if source.is_none() && problems.is_empty() {
@@ -93,7 +96,7 @@ fn read(path: &Path, problems: &mut Vec<Problem>) -> Option<Source> {
 fn assemble(
     system: Option<&Source>,
     person: Option<&Source>,
-    environment: &BTreeMap<String, String>,
+    environment: &Environment,
     mut problems: Vec<Problem>,
 ) -> Loaded {
     let mut layers = Layers::new();
