@@ -47,6 +47,13 @@ pub struct Loaded {
     pub problems: Vec<Problem>,
 }
 
+impl Default for Loaded {
+    /// What counts where nothing is written.
+    fn default() -> Self {
+        assemble(None, None, &Environment::new(), Vec::new())
+    }
+}
+
 /// Variables by their names, such as `HEARTWIRE__GENERAL__LANGUAGE`; others are passed over.
 pub type Environment = BTreeMap<String, String>;
 
