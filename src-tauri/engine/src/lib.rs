@@ -1,5 +1,10 @@
 //! Heartwire's outside world: sockets, storage, notifications, settings on disk, and the supervisor that owns all
 //! state. It knows nothing of Tauri; every rule that needs no I/O is in `heartwire-core`.
 
+pub mod control;
+pub mod dial;
+pub mod driver;
 pub mod notifier;
+pub mod socket;
 pub mod store;
+pub mod tls;

@@ -2,6 +2,7 @@
 //! needs to know of its own socket and nothing else; it never sends, waits or stores.
 
 mod plain;
+pub(crate) mod template;
 
 pub use plain::Plain;
 
