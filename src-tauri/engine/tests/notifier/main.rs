@@ -301,7 +301,7 @@ fn dunst_shows_text_literally_and_each_popup_once_also_when_it_was_stopped() {
         let shown = dunst.history(1).await;
         assert_eq!(shown[0]["appname"]["data"], "Heartwire");
         assert_eq!(shown[0]["summary"]["data"], "<i>literal</i>");
-        assert_eq!(shown[0]["body"]["data"], "&lt;b&gt;bold&lt;/b&gt; &amp; ", "escaped for a renderer of markup");
+        assert_eq!(shown[0]["body"]["data"], "&lt;b&gt;bold&lt;/b&gt; &amp;", "escaped for a renderer of markup");
         assert_eq!(shown[0]["category"]["data"], "im.received");
 
         dunst.signal("STOP");
@@ -354,7 +354,7 @@ fn hint(shown: &Shown, name: &str) -> Option<String> {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// Descriptors and threads of this process, tasks of its runtime, connections of the bus.
