@@ -108,7 +108,9 @@ mod tests {
         ] {
             assert!(check(line).is_ok(), "{line}");
         }
-        for line in ["heartwire fly", "heartwire send crm", "heartwire --window status", "heartwire demo-server --port x"] {
+        for line in
+            ["heartwire fly", "heartwire send crm", "heartwire --window status", "heartwire demo-server --port x"]
+        {
             assert_eq!(check(line).err(), Some(2), "{line}");
         }
     }

@@ -51,11 +51,14 @@ pub fn of_reply(reply: Reply) -> Ended {
     match reply {
         Reply::Failed { message, .. } => Err(Failure::wrong(message)),
         Reply::Invalid { errors } => {
-            let errors: Vec<_> = errors.into_iter().map(|error| format!("{}: {}", error.field, error.message)).collect();
+            let errors: Vec<_> =
+                errors.into_iter().map(|error| format!("{}: {}", error.field, error.message)).collect();
             Err(Failure::wrong(errors.join("\n")))
         }
-        Reply::Ok | Reply::Snapshot { .. } | Reply::Settings { .. } | Reply::History { .. } | Reply::Messages { .. } => {
-            Ok(ExitCode::SUCCESS)
-        }
+        Reply::Ok
+        | Reply::Snapshot { .. }
+        | Reply::Settings { .. }
+        | Reply::History { .. }
+        | Reply::Messages { .. } => Ok(ExitCode::SUCCESS),
     }
 }

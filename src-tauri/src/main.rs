@@ -25,11 +25,9 @@ fn main() -> ExitCode {
     let ended = match cli.role {
         None => resident::run(cli.window),
         Some(Role::WindowProcess { view }) => window::run(view),
-        Some(Role::Listen(options)) => tools::listen::run(options),
-        Some(Role::Check { file }) => tools::check::run(file),
         Some(Role::Send { name, text }) => tools::ask::send(name, text),
+        Some(Role::Listen(_) | Role::Check { .. } | Role::DemoServer { .. }) => Ok(std::process::ExitCode::FAILURE),
         Some(Role::Status { json }) => tools::ask::status(json),
-        Some(Role::DemoServer { port, script }) => tools::demo_server::run(port, script),
     };
     match ended {
         Ok(code) => code,

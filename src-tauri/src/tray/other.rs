@@ -26,11 +26,7 @@ pub fn start(app: &AppHandle, snapshots: watch::Receiver<Arc<Snapshot>>, clicks:
     tauri::async_runtime::spawn(keep(app.clone(), snapshots, clicks));
 }
 
-async fn keep(
-    app: AppHandle,
-    mut snapshots: watch::Receiver<Arc<Snapshot>>,
-    clicks: mpsc::UnboundedSender<Action>,
-) {
+async fn keep(app: AppHandle, mut snapshots: watch::Receiver<Arc<Snapshot>>, clicks: mpsc::UnboundedSender<Action>) {
     let actions = Actions::default();
     let mut shown = model(&mut snapshots);
     let tray = match build(&app, &shown, &actions, clicks) {

@@ -11,7 +11,9 @@ use heartwire_core::control::{Reply, Request, WindowView};
 use heartwire_core::view::Snapshot;
 use heartwire_engine::control::{Client, Push};
 use heartwire_engine::paths::Paths;
-use tauri::{AppHandle, Emitter, Manager, RunEvent, State, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent};
+use tauri::{
+    AppHandle, Emitter, Manager, RunEvent, State, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent,
+};
 use tokio::sync::broadcast;
 
 use crate::app;

@@ -47,7 +47,8 @@ impl Size {
 
     /// Remembers it.
     pub fn write(self, file: &Path) {
-        let written = serde_json::to_vec(&self).map_err(std::io::Error::from).and_then(|json| std::fs::write(file, json));
+        let written =
+            serde_json::to_vec(&self).map_err(std::io::Error::from).and_then(|json| std::fs::write(file, json));
         if let Err(error) = written {
             tracing::debug!(%error, "the window's size could not be remembered");
         }

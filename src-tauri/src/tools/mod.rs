@@ -1,0 +1,3 @@
+//! The commands that do one thing and end.
+
+pub mod ask;
