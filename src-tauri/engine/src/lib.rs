@@ -2,5 +2,9 @@
 //! state. It knows nothing of Tauri; every rule that needs no I/O is in `heartwire-core`.
 
 pub mod control;
+pub mod dial;
+pub mod driver;
 pub mod notifier;
+pub mod socket;
 pub mod store;
+pub mod tls;

@@ -184,6 +184,11 @@ impl Desktop {
         )
     }
 
+    /// Whether a window whose title begins so is on the screen.
+    pub fn has_window(&self, title: &str) -> bool {
+        self.run("xdotool", &["search", "--onlyvisible", "--name", &format!("^{title}")]).is_ok()
+    }
+
     fn scrot(&self, file: &Path, args: &[&str]) -> Result<(), Failure> {
         if let Some(folder) = file.parent() {
             fs::create_dir_all(folder).map_err(Failure::io(format!("making {}", folder.display())))?;

@@ -15,6 +15,7 @@ pub mod process;
 pub mod run;
 pub mod summary;
 pub mod test;
+pub mod tools;
 #[cfg(unix)]
 pub mod tray;
 pub mod ui;

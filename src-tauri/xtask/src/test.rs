@@ -55,7 +55,10 @@ enum Runner {
 
 const SUITES: [Suite; 6] = [
     Suite { name: "core", runner: Runner::Cargo(&["-p", "heartwire-core"]) },
-    Suite { name: "bindings", runner: Runner::Cargo(&["-p", "heartwire-core", "--features", "bindings", "--lib"]) },
+    Suite {
+        name: "bindings",
+        runner: Runner::Cargo(&["-p", "heartwire-core", "--features", "bindings", "--test", "bindings"]),
+    },
     Suite { name: "engine", runner: Runner::Cargo(&["-p", "heartwire-engine"]) },
     Suite { name: "xtask", runner: Runner::Cargo(&["-p", "xtask"]) },
     Suite { name: "ui", runner: Runner::Npm },
@@ -82,9 +85,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
 }
 
 fn wanted(suite: &Suite, options: &Options) -> bool {
-    // With a filter, the bindings suite would run tests of core again.
-    let again = suite.name == "bindings" && !options.filter.is_empty();
-    if options.suite.is_empty() { !again } else { options.suite.iter().any(|name| name == suite.name) }
+    options.suite.is_empty() || options.suite.iter().any(|name| name == suite.name)
 }
 
 fn needs(suites: &[Suite]) -> Vec<Need> {
@@ -133,15 +134,9 @@ struct Outcome {
 
 fn cargo_test(what: &[&str], how: &[&str], filter: &[String]) -> Result<Outcome, Failure> {
     let skips_file = SkipsFile::new()?;
-    // What ts-rs generates during tests goes beside the build: a test run leaves the sources as they are.
-    let bindings = dirs::target().join("bindings");
     let mut test = cargo();
     test.arg("test").args(what).args(["--no-fail-fast", "--"]).args(how);
-    test.env("TS_RS_EXPORT_DIR", bindings).env(SKIPS, &skips_file.0);
-    if what.contains(&"bindings") && filter.is_empty() {
-        test.arg("bindings");
-    }
-    test.args(filter);
+    test.args(filter).env(SKIPS, &skips_file.0);
     let mut seen = CargoTest::default();
     let status = command::watch(&mut test, "", |line| seen.line(line))?;
     let told = skips_file.read();
@@ -217,16 +212,15 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_does_not_run_tests_of_core_twice() {
-        let options = |filter: &[&str], suite: &[&str]| Options {
-            filter: filter.iter().map(ToString::to_string).collect(),
-            suite: suite.iter().map(ToString::to_string).collect(),
+    fn suites_are_chosen_by_name_and_bring_only_what_they_need() {
+        let chosen = |names: &[&str]| {
+            let suite = names.iter().map(ToString::to_string).collect();
+            let options = Options { filter: Vec::new(), suite };
+            SUITES.into_iter().filter(|suite| wanted(suite, &options)).collect::<Vec<_>>()
         };
-        let names = |options: &Options| -> Vec<&str> {
-            SUITES.iter().filter(|suite| wanted(suite, options)).map(|suite| suite.name).collect()
-        };
-        assert_eq!(names(&options(&[], &[])), ["core", "bindings", "engine", "xtask", "ui", "app"]);
-        assert_eq!(names(&options(&["heartbeat"], &[])), ["core", "engine", "xtask", "ui", "app"]);
-        assert_eq!(names(&options(&[], &["ui"])), ["ui"]);
+        let names: Vec<_> = chosen(&[]).iter().map(|suite| suite.name).collect();
+        assert_eq!(names, ["core", "bindings", "engine", "xtask", "ui", "app"]);
+        assert_eq!(needs(&chosen(&["ui", "core"])), []);
+        assert_eq!(needs(&chosen(&["app"])), [Need::Build, Need::Desktop, Need::Servers]);
     }
 }

@@ -12,7 +12,7 @@ use xtask::dirs;
 use xtask::process::{Running, eventually};
 use xtask::webdriver::{Theme, Window};
 
-/// WebKitGTK's own small browser, which comes with its driver.
+/// The small browser that comes with `WebKitWebDriver`.
 const BROWSERS: [&str; 3] = [
     "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser",
     "/usr/lib/aarch64-linux-gnu/webkit2gtk-4.1/MiniBrowser",

@@ -10,7 +10,7 @@ mod schema;
 mod set_aside;
 mod thread;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use heartwire_core::cause::CauseView;
 use heartwire_core::message::Message;
@@ -24,6 +24,8 @@ use thread::Job;
 
 /// How many requests may wait; further ones wait to be asked.
 const WAITING: usize = 256;
+/// What errors call a store without a file.
+const IN_MEMORY: &str = "the store in memory";
 
 /// A handle to the store's thread. The thread ends when the last handle is gone or [`Store::close`] was called.
 #[derive(Clone, Debug)]
@@ -79,19 +81,18 @@ impl Store {
     /// version's; then it is left as it was.
     pub fn open(path: &Path) -> Result<(Self, Option<SetAside>), StoreError> {
         let (database, set_aside) = set_aside::open_or_replace(path)?;
-        Ok((Self::start(database, path.display().to_string())?, set_aside))
+        Ok((Self::start(database, Some(path.to_owned()))?, set_aside))
     }
 
     /// A store that is gone with its last handle: for tests, and for a run whose file cannot be used.
     pub fn in_memory() -> Result<Self, StoreError> {
-        let place = "the store in memory";
-        let database = schema::open_in_memory().map_err(|error| StoreError::from_sqlite(place, &error))?;
-        Self::start(database, place.to_owned())
+        let database = schema::open_in_memory().map_err(|error| StoreError::from_sqlite(IN_MEMORY, &error))?;
+        Self::start(database, None)
     }
 
-    fn start(database: rusqlite::Connection, place: String) -> Result<Self, StoreError> {
+    fn start(database: rusqlite::Connection, path: Option<PathBuf>) -> Result<Self, StoreError> {
         let (jobs, requests) = mpsc::channel(WAITING);
-        thread::spawn(database, place, requests)?;
+        thread::spawn(database, path, requests)?;
         Ok(Self { jobs })
     }
 
@@ -189,10 +190,9 @@ impl Store {
         F: FnOnce(&mut rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Job::Run(Box::new(move |database, place| {
-            let result = work(database).map_err(|error| StoreError::from_sqlite(place, &error));
+        let job = Job::Run(Box::new(move |database| {
             // The asker may be gone; the work is done all the same.
-            let _ = reply.send(result);
+            let _ = reply.send(database.run(work));
         }));
         self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?

@@ -1,63 +1,71 @@
 //! The thread that owns the database. Commits that wait together go into one transaction, so that a flood costs one
 //! sync of the disk rather than one a message.
 
+use std::path::PathBuf;
 use std::thread;
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::StoreError;
-use super::query;
 use super::{NewMessage, Stored};
+use super::{query, set_aside};
 
 /// The most messages that are gathered into one transaction; a single commit may have more.
 const BATCH: usize = 10_000;
 
-/// Something else than a commit.
-type Work = Box<dyn FnOnce(&mut rusqlite::Connection, &str) + Send>;
-
-type CommitReply = oneshot::Sender<Result<Vec<Stored>, StoreError>>;
+type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+/// What is committed together, each part with its asker.
+type Batch = Vec<(Vec<NewMessage>, Reply<Vec<Stored>>)>;
 
 /// What the thread is asked.
 pub(super) enum Job {
     /// Store messages.
-    Commit(Vec<NewMessage>, CommitReply),
-    /// Do this with the database and its place.
-    Run(Work),
+    Commit(Vec<NewMessage>, Reply<Vec<Stored>>),
+    /// Do something else.
+    Run(Box<dyn FnOnce(&mut Database) + Send>),
     /// Close and end.
-    Close(oneshot::Sender<Result<(), StoreError>>),
+    Close(Reply<()>),
 }
 
-/// Starts the thread. `place` is what errors call the database.
+/// The database and what is known about it.
+pub(super) struct Database {
+    connection: rusqlite::Connection,
+    /// None for one in memory.
+    path: Option<PathBuf>,
+}
+
+/// Starts the thread.
 pub(super) fn spawn(
-    database: rusqlite::Connection,
-    place: String,
+    connection: rusqlite::Connection,
+    path: Option<PathBuf>,
     jobs: mpsc::Receiver<Job>,
 ) -> Result<(), StoreError> {
     let failed = |error: std::io::Error| StoreError::Failed {
         place: "the store's thread".to_owned(),
         reason: error.to_string(),
     };
-    thread::Builder::new().name("store".to_owned()).spawn(move || serve(database, &place, jobs)).map_err(failed)?;
+    let database = Database { connection, path };
+    thread::Builder::new().name("store".to_owned()).spawn(move || serve(database, jobs)).map_err(failed)?;
     Ok(())
 }
 
-fn serve(mut database: rusqlite::Connection, place: &str, mut jobs: mpsc::Receiver<Job>) {
+fn serve(mut database: Database, mut jobs: mpsc::Receiver<Job>) {
     let mut next = jobs.blocking_recv();
     while let Some(job) = next {
         next = match job {
             Job::Commit(messages, reply) => {
                 let (batch, after) = gather(messages, reply, &mut jobs);
-                commit(&mut database, place, batch);
+                database.commit(batch);
                 after
             }
             Job::Run(work) => {
-                work(&mut database, place);
+                work(&mut database);
                 None
             }
             Job::Close(reply) => {
                 jobs.close();
-                let closed = database.close().map_err(|(_, error)| StoreError::from_sqlite(place, &error));
-                let _ = reply.send(closed);
+                // The asker may be gone; it is closed all the same.
+                let _ = reply.send(database.close());
                 return;
             }
         }
@@ -68,9 +76,9 @@ fn serve(mut database: rusqlite::Connection, place: &str, mut jobs: mpsc::Receiv
 /// The commits that wait directly behind this one, and the first job that is none.
 fn gather(
     messages: Vec<NewMessage>,
-    reply: CommitReply,
+    reply: Reply<Vec<Stored>>,
     jobs: &mut mpsc::Receiver<Job>,
-) -> (Vec<(Vec<NewMessage>, CommitReply)>, Option<Job>) {
+) -> (Batch, Option<Job>) {
     let mut count = messages.len();
     let mut batch = vec![(messages, reply)];
     while count < BATCH {
@@ -86,19 +94,43 @@ fn gather(
     (batch, None)
 }
 
-fn commit(database: &mut rusqlite::Connection, place: &str, batch: Vec<(Vec<NewMessage>, CommitReply)>) {
-    let (requests, replies): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
-    match query::commit(database, requests) {
-        Ok(stored) => {
-            for (stored, reply) in stored.into_iter().zip(replies) {
-                let _ = reply.send(Ok(stored));
+impl Database {
+    /// Does this with the connection. Damage is remembered for the next start.
+    pub(super) fn run<T>(
+        &mut self,
+        work: impl FnOnce(&mut rusqlite::Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        work(&mut self.connection).map_err(|error| {
+            let error = StoreError::from_sqlite(&self.place(), &error);
+            if let (StoreError::Damaged { .. }, Some(path)) = (&error, &self.path) {
+                set_aside::suspect(path);
+            }
+            error
+        })
+    }
+
+    fn commit(&mut self, batch: Batch) {
+        let (requests, replies): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+        match self.run(|connection| query::commit(connection, requests)) {
+            Ok(stored) => {
+                for (stored, reply) in stored.into_iter().zip(replies) {
+                    let _ = reply.send(Ok(stored));
+                }
+            }
+            Err(error) => {
+                for reply in replies {
+                    let _ = reply.send(Err(error.clone()));
+                }
             }
         }
-        Err(error) => {
-            let error = StoreError::from_sqlite(place, &error);
-            for reply in replies {
-                let _ = reply.send(Err(error.clone()));
-            }
-        }
+    }
+
+    fn close(self) -> Result<(), StoreError> {
+        let place = self.place();
+        self.connection.close().map_err(|(_, error)| StoreError::from_sqlite(&place, &error))
+    }
+
+    fn place(&self) -> String {
+        self.path.as_ref().map_or_else(|| super::IN_MEMORY.to_owned(), |path| path.display().to_string())
     }
 }

@@ -1,0 +1,151 @@
+// Scenes for design work and tests: what a resident might say.
+
+import type { ConnectionForm, ConnectionView, MessageView, OutageView, Preset, Problem, Snapshot, SpanKind, Strip } from '../src/lib/bindings';
+
+export const SECOND = 1000;
+export const MINUTE = 60 * SECOND;
+export const HOUR = 60 * MINUTE;
+export const DAY = 24 * HOUR;
+
+/** A strip of a day from parts in minutes. */
+export function strip(up: number | null, ...parts: [SpanKind, number][]): Strip {
+  return { parts: parts.map(([kind, minutes]) => ({ kind, length_ms: minutes * MINUTE })), up_percent: up };
+}
+
+export function connection(name: string, over: Partial<ConnectionView> = {}): ConnectionView {
+  return {
+    name,
+    url: `wss://${name.toLowerCase()}.example.org/stream`,
+    dialect: 'plain',
+    preset: null,
+    state: 'connected',
+    since_ms: 0,
+    cause: null,
+    down_since_ms: null,
+    retry_at_ms: null,
+    attempt: 0,
+    heartbeat: null,
+    last_message: null,
+    strip: strip(100, ['up', 1440]),
+    ...over,
+  };
+}
+
+export function outage(id: number, name: string, over: Partial<OutageView> = {}): OutageView {
+  return { id, connection: name, from_ms: 0, until_ms: 9000, cause: { code: 'reset', text: 'the connection was reset' }, attempts: 1, gap: 'may-be-missing', ...over };
+}
+
+export function message(id: number, name: string, over: Partial<MessageView> = {}): MessageView {
+  return { id, connection: name, at_ms: 0, title: `Message ${id}`, body: '', priority: 3, kind: 'text', size: 20, ...over };
+}
+
+export function snapshot(over: Partial<Snapshot> = {}): Snapshot {
+  return {
+    revision: 1,
+    at_ms: Date.now(),
+    connections: [],
+    history: [],
+    messages: [],
+    problems: [],
+    general: { notifications: true, language: 'en', keep_messages: 10_000 },
+    demo: false,
+    settings_file: '/home/ada/.config/heartwire/config.toml',
+    ...over,
+  };
+}
+
+/** The scene of the sketch. */
+export function everyday(now: number): Snapshot {
+  const silent = { code: 'heartbeat-timeout', text: 'no answer to the heartbeat within 5 s' };
+  return snapshot({
+    at_ms: now,
+    connections: [
+      connection('Home', {
+        url: 'ws://home.local:8123/api/stream', since_ms: now - 6 * DAY - 4 * HOUR, heartbeat: { at_ms: now - 3 * SECOND, rtt_ms: 12.3 },
+        last_message: { at_ms: now - 19 * MINUTE, title: 'Washer finished' },
+      }),
+      connection('Builds', {
+        url: 'wss://push.example.net/stream', since_ms: now - 2 * HOUR - 10 * MINUTE, heartbeat: { at_ms: now - 11 * SECOND, rtt_ms: 41 },
+        last_message: { at_ms: now - 2 * MINUTE, title: 'main is green' }, strip: strip(99.64, ['up', 820], ['off', 420], ['down', 1], ['up', 199]),
+      }),
+      connection('CRM', {
+        url: 'wss://crm.example.com/wsCrm?jspCode=42', preset: 'crm-heartbeat', state: 'waiting', since_ms: now - 2 * SECOND, cause: silent, down_since_ms: now - 38 * SECOND,
+        retry_at_ms: now + 4 * SECOND, attempt: 3, strip: strip(98.93, ['up', 1080], ['down', 9], ['up', 350], ['down', 1]),
+      }),
+      connection('Alerts', {
+        url: 'wss://alerts.example.org/live?team=on-call&region=eu-central-1&format=json&fields=title,body,priority', state: 'blocked', since_ms: now - 28 * MINUTE,
+        cause: { code: 'unauthorized', text: 'the server answered 401' }, down_since_ms: now - 28 * MINUTE, retry_at_ms: now + 5 * MINUTE, attempt: 6,
+        strip: strip(88.2, ['off', 600], ['up', 812], ['down', 28]),
+      }),
+      connection('Depot', { state: 'paused', since_ms: now - 3 * HOUR, strip: strip(100, ['up', 1260], ['paused', 180]) }),
+    ],
+    history: [
+      outage(9, 'CRM', { from_ms: now - 38 * SECOND, until_ms: null, cause: silent, attempts: 3 }),
+      outage(8, 'Builds', { from_ms: now - 2 * HOUR - 10 * MINUTE, until_ms: now - 2 * HOUR - 10 * MINUTE + 9 * SECOND, cause: { code: 'closed-1012', text: 'the server closed with 1012' } }),
+      outage(7, 'Builds', { from_ms: now - 9 * HOUR, until_ms: now - 9 * HOUR + 7 * HOUR + MINUTE, cause: { code: 'slept', text: 'this computer was asleep' } }),
+      outage(6, 'Alerts', { from_ms: now - 28 * MINUTE - DAY, until_ms: now - DAY, cause: { code: 'unauthorized', text: 'the server answered 401' }, attempts: 6 }),
+      outage(5, 'Home', { from_ms: now - 6 * DAY - 5 * HOUR, until_ms: now - 6 * DAY - 4 * HOUR, cause: { code: 'tls', text: 'the certificate expired on 1 March' }, attempts: 118 }),
+      outage(4, 'CRM', { from_ms: now - 6 * DAY - 9 * HOUR, until_ms: now - 6 * DAY - 9 * HOUR + 64 * SECOND, cause: { code: 'http-503', text: 'the server answered 503' }, attempts: 12 }),
+    ],
+    messages: [
+      message(31, 'Builds', { at_ms: now - 2 * MINUTE, title: 'main is green', body: 'All 1,204 tests passed in 6 min 12 s.' }),
+      message(30, 'Home', { at_ms: now - 19 * MINUTE, title: 'Washer finished', body: 'Energy used: 0.8 kWh\nProgramme: Cotton 40' }),
+      message(29, 'Alerts', { at_ms: now - 31 * MINUTE, title: 'Disk almost full on db-2', body: '/var is at 94 %.', priority: 5 }),
+      message(28, 'CRM', { at_ms: now - 50 * MINUTE, title: 'CRM', kind: 'binary', size: 1234 }),
+      message(27, 'CRM', { at_ms: now - 70 * MINUTE, title: '新订单 #20331', body: '客户：上海某某有限公司\n金额：¥12,800.00' }),
+      message(26, 'Builds', { at_ms: now - 3 * HOUR, title: 'main is red', body: Array.from({ length: 14 }, (_, line) => `error[E${1000 + line}]: line ${line + 1} of a long report that goes on for a while`).join('\n') }),
+      message(25, 'Alerts', { at_ms: now - 26 * HOUR, title: '<img src=x onerror=alert(1)>', body: '<b>not bold</b> <script>alert(1)</script>' }),
+    ],
+  });
+}
+
+export const PROBLEMS: Problem[] = [
+  { kind: 'settings', file: '/home/ada/.config/heartwire/config.toml', line: 14, message: 'connection "crm": heartbeat.every is "5 parsecs", which is not a duration; write 500ms, 5s or 2min' },
+  { kind: 'notifications', file: null, line: null, message: 'no notification daemon answers; messages are kept and shown here' },
+];
+
+/** Very many connections, for speed. */
+export function crowd(now: number, count: number): Snapshot {
+  const parts = Array.from({ length: 200 }, (_, index): [SpanKind, number] => [index % 2 === 0 ? 'up' : 'down', index % 2 === 0 ? 14 : 0.4]);
+  return snapshot({
+    at_ms: now,
+    connections: Array.from({ length: count }, (_, index) =>
+      connection(`Station ${index + 1}`, { since_ms: now - index * MINUTE, heartbeat: { at_ms: now - 2000, rtt_ms: 8 + index }, strip: strip(97.2, ...parts) }),
+    ),
+  });
+}
+
+export const DEFAULTS: ConnectionForm = {
+  dialect: 'plain',
+  connect_timeout: '10s',
+  heartbeat: { kind: 'ping', every: '30s', timeout: '10s', always: false },
+  reconnect: { first: '500ms', cap: '30s', fixed: 'none', jitter: 'full' },
+  message: { title: '{{ json.title | default(connection) }}', body: '{{ json.text | default(text) }}', id: '{{ json.id }}', ignore: [] },
+};
+
+export const PRESETS: Preset[] = [
+  {
+    id: 'heartbeat-echo', title: 'Echoed heartbeat', about: 'The server sends the heartbeat back.',
+    ask: [{ name: 'url', label: 'Address', example: 'wss://example.org/socket', kind: 'url' }],
+    answer: { url: '{{ url }}' },
+    connection: { heartbeat: { kind: 'text', send: '检测', reply: { equals: '检测' }, every: '10s', timeout: '11s' }, reconnect: { fixed: '3s' } },
+  },
+  {
+    id: 'crm-heartbeat', title: 'CRM push', about: 'Messages for one user of a CRM.',
+    ask: [
+      { name: 'server', label: 'Address of the CRM', example: 'https://crm.example.org/app', kind: 'url' },
+      { name: 'user', label: 'User id', example: '1042', kind: 'text' },
+    ],
+    answer: { url: '{{ server }}/wsCrm?jspCode={{ user | urlencode }}' },
+    connection: { heartbeat: { kind: 'text', send: 'HeartBeat', reply: { equals: 'HeartBeat' }, every: '5s', timeout: '5s' }, reconnect: { fixed: '4s' } },
+  },
+  {
+    id: 'json-heart', title: 'JSON with a heart', about: 'Registers with an id; messages are JSON.',
+    ask: [
+      { name: 'url', label: 'Address', example: 'wss://example.org/socket', kind: 'url' },
+      { name: 'id', label: 'Id to register with', example: 'a1b2c3', kind: 'text' },
+    ],
+    answer: { url: '{{ url }}', on_open: ['{"id":{{ id | tojson }}}'] },
+    connection: { heartbeat: { kind: 'text', send: '{"heart":1}', reply: { 'json-path': '$.pong' }, every: '60s', timeout: '60s' }, reconnect: { fixed: '60s' } },
+  },
+];

@@ -1,0 +1,32 @@
+// Why a link is not connected, in the person's words. Programs match on codes, never on texts.
+
+import type { CauseView } from './bindings';
+import { i18n } from './i18n.svelte';
+
+/** Codes whose own sentence tells more than the code's words. */
+const TELLING = new Set(['tls', 'proxy', 'protocol', 'configuration']);
+
+/** The cause as part of a sentence: "no answer to the heartbeat". */
+export function causeWords(cause: CauseView): string {
+  const words = i18n.find(`cause.${cause.code}`) ?? familyWords(cause.code);
+  if (words === undefined) return cause.text || cause.code;
+  return TELLING.has(cause.code) && cause.text ? i18n.t('cause.with-detail', { cause: words, detail: cause.text }) : words;
+}
+
+/** The cause as a sentence of its own, without a full stop. */
+export function causeSentence(cause: CauseView): string {
+  return capitalised(causeWords(cause));
+}
+
+/** With a capital first letter, where the script has any. */
+export function capitalised(text: string): string {
+  const [first = ''] = text;
+  return first.toLocaleUpperCase(i18n.tag) + text.slice(first.length);
+}
+
+function familyWords(code: string): string | undefined {
+  const [, family, number] = /^(closed|http)-(\d+)$/.exec(code) ?? [];
+  if (family === 'closed') return i18n.t('cause.closed', { code: number ?? '' });
+  if (family === 'http') return i18n.t('cause.http', { status: number ?? '' });
+  return undefined;
+}

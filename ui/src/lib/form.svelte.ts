@@ -1,0 +1,168 @@
+// A connection as it is edited: every field as text the person typed, and nothing they did not.
+
+import type { ConnectionForm, FieldError, Preset, ReplyForm } from './bindings';
+
+/** Fields that hold one text. */
+export const SCALARS = [
+  'name', 'url', 'connect_timeout',
+  'heartbeat.kind', 'heartbeat.send', 'heartbeat.every', 'heartbeat.timeout', 'heartbeat.always',
+  'reconnect.first', 'reconnect.cap', 'reconnect.fixed', 'reconnect.jitter',
+  'message.title', 'message.body', 'message.id',
+] as const;
+/** Fields that hold a list of texts. */
+export const LISTS = ['on_open', 'subprotocols', 'message.ignore'] as const;
+/** How a heartbeat's answer is recognised. */
+export const REPLIES = ['equals', 'contains', 'matches', 'json-path'] as const satisfies readonly (keyof ReplyForm)[];
+
+export type ScalarPath = (typeof SCALARS)[number];
+export type ListPath = (typeof LISTS)[number];
+export type ReplyKind = (typeof REPLIES)[number];
+export type FieldPath = ScalarPath | ListPath | 'headers' | 'heartbeat.reply';
+
+/** Texts whose outer blanks mean nothing; those of frames and templates may mean something. */
+const TRIMMED = new Set<ScalarPath>(SCALARS.filter((path) => !path.startsWith('message.') && path !== 'heartbeat.send'));
+
+/** What stands in the fields. */
+export interface Draft {
+  scalars: Record<ScalarPath, string>;
+  lists: Record<ListPath, string[]>;
+  headers: { name: string; value: string }[];
+  reply: { kind: ReplyKind | ''; text: string };
+}
+
+/** The fields as a form fills them. */
+export function toDraft(form: ConnectionForm): Draft {
+  const scalars = Object.fromEntries(SCALARS.map((path) => [path, scalarText(get(form, path))])) as Record<ScalarPath, string>;
+  const lists = Object.fromEntries(LISTS.map((path) => [path, listTexts(get(form, path))])) as Record<ListPath, string[]>;
+  const reply = form.heartbeat?.reply;
+  const kind = REPLIES.find((key) => reply?.[key] !== undefined) ?? '';
+  return {
+    scalars,
+    lists,
+    headers: Object.entries(form.headers ?? {}).map(([name, value]) => ({ name, value })),
+    reply: { kind, text: kind === '' ? '' : (reply?.[kind] ?? '') },
+  };
+}
+
+/** `base` with what stands in the fields; an empty field is left out, and what has no field stays. */
+export function toForm(draft: Draft, base: ConnectionForm): ConnectionForm {
+  const form = structuredClone(base) as Record<string, unknown>;
+  for (const path of SCALARS) {
+    const text = TRIMMED.has(path) ? draft.scalars[path].trim() : draft.scalars[path];
+    const value = path === 'heartbeat.always' && text !== '' ? text === 'true' : text;
+    set(form, path, text === '' ? undefined : value);
+  }
+  for (const path of LISTS) {
+    const texts = filled(draft.lists[path]);
+    set(form, path, texts.length === 0 ? undefined : texts);
+  }
+  const headers = draft.headers.filter(({ name, value }) => name !== '' || value !== '').map(({ name, value }) => [name.trim(), value]);
+  set(form, 'headers', headers.length === 0 ? undefined : Object.fromEntries(headers));
+  set(form, 'heartbeat.reply', draft.reply.kind === '' ? undefined : { [draft.reply.kind]: draft.reply.text });
+  return form as ConnectionForm;
+}
+
+/** `over` laid on `under`, as the resident does it: tables are merged, lists replaced, and a reply is one value. */
+export function overlay(under: ConnectionForm, over: ConnectionForm): ConnectionForm {
+  const form = structuredClone(under) as Record<string, unknown>;
+  const paths: FieldPath[] = [...SCALARS, ...LISTS, 'headers', 'heartbeat.reply'];
+  for (const path of paths) {
+    const value = get(over, path);
+    if (value !== undefined) set(form, path, value);
+  }
+  return form as ConnectionForm;
+}
+
+/** Whether a form says something about a field. */
+export function has(form: ConnectionForm, path: FieldPath): boolean {
+  return get(form, path) !== undefined;
+}
+
+/** The form of one connection. */
+export class ConnectionDraft {
+  draft: Draft;
+  answers: Record<string, string>;
+  /** What is wrong, by the path of the field that shows it. */
+  errors = $state<Record<string, FieldError>>({});
+  /** What is wrong and belongs to no field of the form. */
+  others = $state<FieldError[]>([]);
+  /** What holds where a field is empty. */
+  readonly usual: Draft;
+  readonly preset: Preset | null;
+  readonly #base: ConnectionForm;
+
+  constructor(base: ConnectionForm, defaults: ConnectionForm, preset: Preset | null) {
+    this.#base = base;
+    this.preset = preset;
+    this.usual = toDraft(preset ? overlay(defaults, preset.connection) : defaults);
+    this.draft = $state(toDraft(base));
+    this.answers = $state(Object.fromEntries((preset?.ask ?? []).map(({ name }) => [name, ''])));
+  }
+
+  /** What is sent. Rows that are empty go, so that the places in errors are those on the screen. */
+  form(): ConnectionForm {
+    for (const path of LISTS) this.draft.lists[path] = filled(this.draft.lists[path]);
+    return toForm($state.snapshot(this.draft) as Draft, this.#base);
+  }
+
+  /** Puts each error at its field. */
+  take(errors: readonly FieldError[]): void {
+    const shown: Record<string, FieldError> = {};
+    const others: FieldError[] = [];
+    for (const error of errors) {
+      const path = this.#fieldOf(error.field);
+      if (path === null) others.push(error);
+      else shown[path] ??= error;
+    }
+    this.errors = shown;
+    this.others = others;
+  }
+
+  /** The person changed a field: what was said about it is old. */
+  changed(path: string): void {
+    if (path in this.errors) delete this.errors[path];
+  }
+
+  /** The nearest field: `heartbeat.reply.matches` is shown at `heartbeat.reply`, `headers.X` at `headers`. */
+  #fieldOf(path: string): string | null {
+    const known = new Set<string>([...SCALARS, ...LISTS, 'headers', 'heartbeat.reply']);
+    for (const name of Object.keys(this.answers)) known.add(`answers.${name}`);
+    for (const list of LISTS) this.draft.lists[list].forEach((_, index) => known.add(`${list}[${index}]`));
+    let rest = path;
+    while (rest !== '') {
+      if (known.has(rest)) return rest;
+      rest = rest.slice(0, Math.max(rest.lastIndexOf('.'), rest.lastIndexOf('['), 0));
+    }
+    return null;
+  }
+}
+
+function filled(texts: readonly string[]): string[] {
+  return texts.filter((text) => text !== '');
+}
+
+function scalarText(value: unknown): string {
+  return value === undefined || value === null ? '' : String(value);
+}
+
+function listTexts(value: unknown): string[] {
+  return Array.isArray(value) ? value.map(String) : [];
+}
+
+function get(form: ConnectionForm, path: string): unknown {
+  return path.split('.').reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], form);
+}
+
+/** Sets or removes a value; a table that becomes empty goes too. */
+function set(form: Record<string, unknown>, path: string, value: unknown): void {
+  const [head = '', ...tail] = path.split('.');
+  if (tail.length === 0) {
+    if (value === undefined) delete form[head];
+    else form[head] = value;
+    return;
+  }
+  const table = (form[head] ?? {}) as Record<string, unknown>;
+  set(table, tail.join('.'), value);
+  if (Object.keys(table).length === 0) delete form[head];
+  else form[head] = table;
+}

@@ -1,0 +1,39 @@
+// The geometry of the 24-hour strip.
+
+import type { SpanKind, StripPart } from './bindings';
+
+/** A rectangle of the strip, in thousandths of its width. */
+export interface StripBar {
+  kind: SpanKind;
+  x: number;
+  width: number;
+}
+
+/** An outage of seconds must be seen in a day of 86,400 of them. */
+const LEAST_DOWN = 4;
+
+/** The parts as bars from 0 to 1000, in proportion; only outages are never narrower than can be seen. */
+export function stripBars(parts: readonly StripPart[]): StripBar[] {
+  const shown = parts.filter((part) => part.length_ms > 0);
+  const total = shown.reduce((sum, part) => sum + part.length_ms, 0);
+  const wanted = shown.map((part) => (part.length_ms / total) * 1000);
+  const small = shown.map((part, index) => part.kind === 'down' && (wanted[index] ?? 0) < LEAST_DOWN);
+  const count = small.filter(Boolean).length;
+  // With hundreds of tiny outages their least width shrinks, or nothing else would be left.
+  const least = Math.min(LEAST_DOWN, 500 / Math.max(1, count));
+  const others = wanted.reduce((sum, width, index) => (small[index] ? sum : sum + width), 0);
+  const scale = others > 0 ? (1000 - count * least) / others : 1;
+  const fill = others > 0 ? least : 1000 / Math.max(1, count);
+  let x = 0;
+  return shown.map((part, index) => {
+    const width = small[index] ? fill : (wanted[index] ?? 0) * scale;
+    const bar = { kind: part.kind, x, width };
+    x += width;
+    return bar;
+  });
+}
+
+/** How long the parts of a kind are together, in milliseconds. */
+export function lengthOf(parts: readonly StripPart[], kind: SpanKind): number {
+  return parts.reduce((sum, part) => (part.kind === kind ? sum + part.length_ms : sum), 0);
+}
