@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use heartwire_core::control::Reply;
 use heartwire_engine::control::ControlError;
+use heartwire_engine::paths::PathsError;
 
 use crate::out;
 
@@ -32,6 +33,12 @@ impl Failure {
     pub fn tell(self) -> ExitCode {
         out::error(&self.message);
         ExitCode::from(self.code)
+    }
+}
+
+impl From<PathsError> for Failure {
+    fn from(error: PathsError) -> Self {
+        Self::wrong(error.to_string())
     }
 }
 

@@ -3,7 +3,7 @@
 
 mod keeper;
 mod lock;
-mod signals;
+mod picture;
 mod windows;
 
 use std::process::ExitCode;
@@ -12,15 +12,16 @@ use std::time::Duration;
 use heartwire_core::control::Request;
 use heartwire_engine::control::{self, Client};
 use heartwire_engine::paths::Paths;
+use heartwire_engine::settings_file;
 use heartwire_engine::supervisor::{self, NotifyOptions, Options, Source};
 use tauri::RunEvent;
 use tokio::sync::{broadcast, mpsc};
 
 use crate::app;
 use crate::exit::{Ended, Failure};
+use crate::signals::Signals;
 
 use self::keeper::Keeper;
-use self::signals::Signals;
 use self::windows::Windows;
 
 /// How long a second start waits for the first one to answer: it may be starting itself.
@@ -30,7 +31,7 @@ const THREADS_END_WITHIN: Duration = Duration::from_millis(500);
 
 /// Runs until it is told to quit; a second start only asks the first one to show its window.
 pub fn run(open_window: bool) -> Ended {
-    let paths = Paths::new().map_err(|error| Failure::wrong(error.to_string()))?;
+    let paths = Paths::new()?;
     paths.create_folders().map_err(|error| Failure::wrong(format!("Heartwire's folders cannot be made: {error}")))?;
     let lock = lock::claim(&paths.lock).map_err(|error| Failure::wrong(error.to_string()))?;
     let runtime = app::runtime()?;
@@ -74,10 +75,11 @@ async fn open(paths: Paths, open_window: bool) -> Result<Keeper, Failure> {
 }
 
 fn options(paths: Paths) -> Options {
+    let icon = Some(picture::for_notifications(&paths.database));
     Options {
         database: Some(paths.database.clone()),
-        settings: Source::Files { paths, environment: std::env::vars().collect() },
-        notify: Some(NotifyOptions::default()),
+        settings: Source::Files { paths, environment: settings_file::environment() },
+        notify: Some(NotifyOptions { icon }),
         demo: true,
         events: None,
     }

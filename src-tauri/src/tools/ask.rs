@@ -5,16 +5,12 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use heartwire_core::control::{Reply, Request};
-use heartwire_core::text::one_line;
-use heartwire_core::view::{ConnectionView, LinkState, Snapshot};
+use heartwire_core::view::{ConnectionView, Snapshot};
 use heartwire_engine::control::{Client, ControlError};
 use heartwire_engine::paths::Paths;
 
 use crate::exit::{Ended, Failure, of_reply};
 use crate::out;
-
-/// The longest cause shown, in characters.
-const CAUSE_CHARS: usize = 200;
 
 /// `heartwire send`.
 pub fn send(connection: String, text: String) -> Ended {
@@ -38,7 +34,7 @@ pub fn status(json: bool) -> Ended {
 }
 
 fn ask(request: Request) -> Result<Reply, Failure> {
-    let paths = Paths::new().map_err(|error| Failure::wrong(error.to_string()))?;
+    let paths = Paths::new()?;
     let asked = async { Client::connect(&paths.control_socket).await?.request(request).await };
     Ok(block_on(asked)??)
 }
@@ -71,29 +67,12 @@ fn words(snapshot: &Snapshot, now_ms: i64) -> String {
 }
 
 fn line(connection: &ConnectionView, width: usize, now_ms: i64) -> String {
-    let state = state(connection.state);
-    let mut line = format!("{:width$}  {state:10}  for {}", connection.name, lasting(now_ms - connection.since_ms));
-    if let Some(retry_at_ms) = connection.retry_at_ms {
-        line.push_str(&format!(", next dial in {}", lasting(retry_at_ms - now_ms)));
-    }
-    if let Some(heartbeat) = connection.heartbeat {
-        line.push_str(&format!(", heartbeat {:.1} ms", heartbeat.rtt_ms));
-    }
-    if let Some(cause) = &connection.cause {
-        line.push_str(&format!(" ({}: {})", cause.code, one_line(&cause.text, CAUSE_CHARS)));
-    }
-    line
-}
-
-fn state(state: LinkState) -> &'static str {
-    match state {
-        LinkState::Connecting => "connecting",
-        LinkState::Connected => "connected",
-        LinkState::Waiting => "waiting",
-        LinkState::Blocked => "blocked",
-        LinkState::Paused => "paused",
-        LinkState::Stopped => "stopped",
-    }
+    let (state, since) = (super::state(connection.state), lasting(now_ms - connection.since_ms));
+    let retry = connection.retry_at_ms.map(|at_ms| format!(", next dial in {}", lasting(at_ms - now_ms)));
+    let heartbeat = connection.heartbeat.map(|heartbeat| format!(", heartbeat {:.1} ms", heartbeat.rtt_ms));
+    let said = connection.cause.as_ref().map(super::cause);
+    let first = format!("{:width$}  {state:10}  for {since}", connection.name);
+    [Some(first), retry, heartbeat, said].into_iter().flatten().collect()
 }
 
 /// The two largest units of a time.

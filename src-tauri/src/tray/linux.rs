@@ -1,4 +1,4 @@
-//! The tray on Linux: a StatusNotifierItem on the session bus, spoken by ksni. It lives in a task of its own, and
+//! The tray on Linux: a `StatusNotifierItem` on the session bus, spoken by ksni. It lives in a task of its own, and
 //! whatever is missing (the bus, the watcher, the panel) is waited for: no socket depends on it, and the window can
 //! always be opened by a second start.
 

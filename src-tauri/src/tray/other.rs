@@ -1,4 +1,4 @@
-//! The tray where there is no StatusNotifierItem (Windows, macOS): Tauri's own tray icon. Not used on Linux, where it
+//! The tray where there is no `StatusNotifierItem` (Windows, macOS): Tauri's own tray icon. Not used on Linux, where it
 //! has neither clicks nor a tooltip.
 
 use std::collections::HashMap;
