@@ -81,3 +81,47 @@ impl Outbox {
         self.waiting.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::task::noop_waker_ref;
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    fn trip(number: u64) -> DriverEventKind {
+        DriverEventKind::RoundTrip(Duration::from_secs(number))
+    }
+
+    #[test]
+    fn a_stuck_consumer_costs_a_bounded_amount_and_no_message() {
+        let (events, mut consumer) = mpsc::channel(1);
+        let mut outbox = Outbox::new(ConnectionId(1), events);
+        let cx = &mut Context::from_waker(noop_waker_ref());
+        outbox.push(trip(0));
+        outbox.push(DriverEventKind::Messages(Vec::new()));
+        for number in 1..1_000 {
+            outbox.push(trip(number));
+            outbox.poll_send(cx);
+        }
+        assert!(outbox.holds_messages());
+        assert_eq!(outbox.waiting.len(), LONGEST);
+
+        let mut taken = Vec::new();
+        while !outbox.is_empty() {
+            outbox.poll_send(cx);
+            taken.extend(consumer.try_recv().map(|event| event.kind));
+        }
+        taken.extend(consumer.try_recv().map(|event| event.kind));
+        assert_eq!(taken[..2], [trip(0), DriverEventKind::Messages(Vec::new())]);
+        assert_eq!(taken.last(), Some(&trip(999)), "the newest is never the one that goes");
+        assert_eq!(taken.len(), LONGEST + 1);
+
+        drop(consumer);
+        outbox.push(trip(0));
+        outbox.poll_send(cx);
+        assert!(outbox.is_gone() && outbox.is_empty());
+    }
+}

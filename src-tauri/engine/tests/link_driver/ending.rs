@@ -5,9 +5,11 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use heartwire_core::view::LinkState;
 use heartwire_engine::driver::{Command, DriverEventKind};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 
 use crate::rig::{
     AGES, Clock, Link, accept, accept_raw, accept_tcp, connection, frame, listener, patient, read_to_end, request,
@@ -46,6 +48,37 @@ async fn invariant_4_a_peer_that_does_not_answer_the_close_is_left_after_a_secon
     assert_eq!(u16::from_be_bytes(code), 1001);
     link.handle.join().await;
     assert!(asked.elapsed() < Duration::from_secs(3));
+}
+
+#[tokio::test]
+async fn invariant_4_after_the_handshake_the_connection_ends_without_a_reset() {
+    let (listener, port) = listener().await;
+    let mut link = Link::start(patient(port));
+    let mut server = accept_raw(&listener).await;
+    link.until(LinkState::Connected).await;
+    link.handle.command(Command::Pause);
+    let mut close = [0; 8];
+    server.read_exact(&mut close).await.unwrap();
+    server.write_all(&frame(8, &1000_u16.to_be_bytes())).await.unwrap();
+    assert_eq!(read_to_end(&mut server).await, (Vec::new(), false));
+}
+
+#[tokio::test]
+async fn invariant_4_what_was_not_begun_is_not_sent_before_the_close() {
+    let (listener, port) = listener().await;
+    let mut link = Link::start(patient(port));
+    let tcp = accept_raw(&listener).await;
+    link.until(LinkState::Connected).await;
+    let answer = link.send("x".repeat(12 << 20));
+    // Long enough to fill what the system buffers; then the peer reads again.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    link.handle.command(Command::Pause);
+    assert!(answer.await.unwrap().is_err());
+    let mut server = WebSocketStream::from_raw_socket(tcp, Role::Server, None).await;
+    match timeout(AGES, server.next()).await.unwrap() {
+        Some(Ok(Message::Close(Some(frame)))) => assert_eq!(u16::from(frame.code), 1000),
+        other => panic!("{:?}", other.map(|message| message.map(|message| message.len()))),
+    }
 }
 
 #[tokio::test]
@@ -165,7 +198,7 @@ async fn a_panic_costs_the_socket_and_not_the_link() {
     for _ in 0..2 {
         let mut server = accept_raw(&listener).await;
         link.until(LinkState::Connected).await;
-        tokio::io::AsyncWriteExt::write_all(&mut server, &frame(1, b"boom")).await.unwrap();
+        server.write_all(&frame(1, b"boom")).await.unwrap();
         let (code, text) = link.lost().await;
         assert_eq!(code, "protocol", "{text}");
         read_to_end(&mut server).await;
