@@ -49,7 +49,7 @@ pub fn run(open_window: bool) -> Ended {
 /// Starts everything that needs no desktop.
 async fn open(paths: Paths, open_window: bool) -> Result<Keeper, Failure> {
     // First, so that an early signal already ends it in order.
-    let signals = Signals::listen().map_err(|error| Failure::wrong(format!("no signal can be received: {error}")))?;
+    let signals = Signals::listen()?;
     let socket = paths.control_socket.clone();
     let handle = supervisor::start(options(paths))
         .await
