@@ -156,6 +156,7 @@ async fn a_span_ends_when_the_next_one_of_its_connection_begins() {
 #[tokio::test]
 async fn history_has_only_outages_newest_first_page_by_page() {
     let store = Store::in_memory().unwrap();
+    store.begin_span(span("crm", NOW - 10, SpanKind::Down)).await.unwrap();
     for turn in 0..10 {
         store.begin_span(outage("crm", NOW + turn * 20, "reset")).await.unwrap();
         store.begin_span(span("crm", NOW + turn * 20 + 10, SpanKind::Up)).await.unwrap();
