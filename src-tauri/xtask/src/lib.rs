@@ -17,6 +17,8 @@ pub mod summary;
 pub mod test;
 pub mod tools;
 #[cfg(unix)]
+mod tour;
+#[cfg(unix)]
 pub mod tray;
 pub mod ui;
 #[cfg(unix)]

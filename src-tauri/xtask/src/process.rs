@@ -49,8 +49,8 @@ impl Running {
 
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) -> Result<(), Failure> {
-        let pid = Pid::from_raw(self.child.id().cast_signed()).ok_or_else(|| Failure::new("no process id"))?;
-        kill_process(pid, signal).map_err(|error| Failure::new(format!("sending a signal to `{}`: {error}", self.name)))
+        kill_process(Pid::from_child(&self.child), signal)
+            .map_err(|error| Failure::new(format!("sending a signal to `{}`: {error}", self.name)))
     }
 
     /// How it ended, if it does within this time.

@@ -1,10 +1,14 @@
 //! `cargo xtask run`: from a checkout to the running app in one command.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use crate::command::{self, Failure, cargo, command};
+use crate::command::{self, Failure, cargo, command, say};
 use crate::packages::Need;
+#[cfg(unix)]
+use crate::tour;
 use crate::{dirs, prepare};
 
 /// The command's options.
@@ -23,13 +27,55 @@ pub struct Options {
 
 /// Prepares, builds and starts the app.
 pub fn run(options: &Options) -> Result<(), Failure> {
-    prepare::all(&[Need::Build])?;
-    let app = build_app(options.release)?;
-    let mut app = command(&app.to_string_lossy());
+    let private = !prepare::has_display();
+    prepare::all(if private { &[Need::Build, Need::Desktop] } else { &[Need::Build] })?;
+    let binary = build_app(options.release)?;
+    if private { run_privately(binary, options) } else { run_here(&binary, options) }
+}
+
+#[cfg(unix)]
+fn run_privately(binary: PathBuf, options: &Options) -> Result<(), Failure> {
+    tour::tour(binary, options.length.unwrap_or(tour::USUAL_LENGTH), options.window)
+}
+
+#[cfg(not(unix))]
+fn run_privately(binary: PathBuf, options: &Options) -> Result<(), Failure> {
+    run_here(&binary, options)
+}
+
+/// On the person's own desktop, in the foreground.
+fn run_here(binary: &Path, options: &Options) -> Result<(), Failure> {
+    let mut app = command(&binary.to_string_lossy());
     if options.window {
         app.arg("--window");
     }
-    command::run(&mut app, "Its log above says why.")
+    let advice = "Its log above says why.";
+    let Some(length) = options.length else { return command::run(&mut app, advice) };
+    command::echo(&app);
+    let mut child = app.spawn().map_err(Failure::io("starting Heartwire"))?;
+    let deadline = Instant::now() + length;
+    while Instant::now() < deadline {
+        if let Some(status) = child.try_wait().map_err(Failure::io("waiting for Heartwire"))? {
+            return command::succeed(&app, status, advice);
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    say(format_args!("{} s are over: ending Heartwire.", length.as_secs()));
+    end(&mut child)?;
+    child.wait().map(drop).map_err(Failure::io("waiting for Heartwire"))
+}
+
+/// Orderly, so that every socket is closed.
+#[cfg(unix)]
+fn end(child: &mut Child) -> Result<(), Failure> {
+    let id = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process(id, rustix::process::Signal::TERM)
+        .map_err(|error| Failure::new(format!("ending Heartwire: {error}")))
+}
+
+#[cfg(not(unix))]
+fn end(child: &mut Child) -> Result<(), Failure> {
+    child.kill().map_err(Failure::io("ending Heartwire"))
 }
 
 /// Builds the app and gives the binary's path.
