@@ -1,1 +1,39 @@
-fn main() {}
+//! Heartwire's binary: picks the role. The resident (tray, engine, control socket) and the window (one webview) are
+//! processes of their own; everything else is a command that ends. No logic lives here.
+
+#![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
+
+mod app;
+mod cli;
+mod exit;
+mod log;
+mod out;
+mod resident;
+mod signals;
+mod tools;
+mod tray;
+mod window;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Role};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log::start();
+    let ended = match cli.role {
+        None => resident::run(cli.window),
+        Some(Role::WindowProcess { view }) => window::run(view),
+        Some(Role::Send { name, text }) => tools::ask::send(name, text),
+        Some(Role::Listen(options)) => tools::listen::run(&options),
+        Some(Role::Check { file }) => tools::check::run(file.as_deref()),
+        Some(Role::Status { json }) => tools::ask::status(json),
+        Some(Role::DemoServer { port, script }) => tools::demo_server::run(port, script),
+    };
+    match ended {
+        Ok(code) => code,
+        Err(failure) => failure.tell(),
+    }
+}

@@ -35,6 +35,35 @@ pub enum ServerLine {
     Snapshot(Box<Snapshot>),
     /// The window should come to the front; only to clients that subscribed.
     Raise,
+    /// The window should show this view and come to the front; only to clients that subscribed.
+    ShowView(WindowView),
+}
+
+/// A view of the window; also the `#…` of the page's address when it is opened, and the payload of its `show-view` event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(export, export_to = "bindings.ts"))]
+pub enum WindowView {
+    /// What every connection is doing.
+    Connections,
+    /// Every outage.
+    History,
+    /// Every message.
+    Messages,
+    /// Connections and general settings.
+    Settings,
+}
+
+impl WindowView {
+    /// Its word, as it is serialized.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Connections => "connections",
+            Self::History => "history",
+            Self::Messages => "messages",
+            Self::Settings => "settings",
+        }
+    }
 }
 
 /// What a client may ask.

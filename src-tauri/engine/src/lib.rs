@@ -1,1 +1,14 @@
+//! Heartwire's outside world: sockets, storage, notifications, settings on disk, and the supervisor that owns all
+//! state. It knows nothing of Tauri; every rule that needs no I/O is in `heartwire-core`.
 
+pub mod control;
+pub mod demo_server;
+pub mod dial;
+pub mod driver;
+pub mod notifier;
+pub mod paths;
+pub mod settings_file;
+pub mod socket;
+pub mod store;
+pub mod supervisor;
+pub mod tls;

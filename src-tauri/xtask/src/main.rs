@@ -1,1 +1,40 @@
-fn main() {}
+//! `cargo xtask`: reads the command line and calls the command. Everything else is in the library.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use xtask::command::{Failure, complain};
+use xtask::{check, run, test};
+
+/// Heartwire's development commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Line {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what is missing, build and start Heartwire; on a private desktop where there is no display
+    Run(run::Options),
+    /// Run every test there is; a summary at the end counts passed, failed and skipped
+    Test(test::Options),
+    /// Formatting, lints, types, generated bindings, dependency rules
+    Check,
+}
+
+fn main() -> ExitCode {
+    let done = match Line::parse().command {
+        Task::Run(options) => run::run(&options),
+        Task::Test(options) => test::run(&options),
+        Task::Check => check::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            complain(&failure);
+            ExitCode::from(Failure::CODE)
+        }
+    }
+}

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use super::Frame;
+use crate::time::Moment;
+
 /// How a link is proved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heartbeat {
@@ -24,4 +27,135 @@ pub enum HeartbeatKind {
     Ping,
     /// Nothing: only silence is watched. Dead after `every` + `timeout` without a byte.
     None,
+}
+
+/// What a deadline of a connected link asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// A heartbeat.
+    Beat,
+    /// The end: the peer was silent for too long.
+    Dead,
+}
+
+/// The clocks of one socket. They are made with it and go with it, so that no timer and no pending heartbeat can
+/// outlive it. What we hear and what we say have separate clocks: traffic from the peer never excuses our silence.
+#[derive(Clone, Debug)]
+pub(super) struct Vitals {
+    since: Moment,
+    heard: Moment,
+    spoke: Moment,
+    /// When the heartbeat was sent after which nothing has been heard yet.
+    probe: Option<Moment>,
+    /// When the heartbeat was sent whose answer has not been recognised yet.
+    unanswered: Option<Moment>,
+    beats: u64,
+    proved: bool,
+    reading: bool,
+}
+
+impl Vitals {
+    pub(super) fn new(now: Moment) -> Self {
+        Self {
+            since: now,
+            heard: now,
+            spoke: now,
+            probe: None,
+            unanswered: None,
+            beats: 0,
+            proved: false,
+            reading: true,
+        }
+    }
+
+    /// The next deadline.
+    pub(super) fn next(&self, heartbeat: &Heartbeat) -> Option<(Moment, Due)> {
+        if heartbeat.kind == HeartbeatKind::None {
+            let dead = self.heard + heartbeat.every + heartbeat.timeout;
+            return self.reading.then_some((dead, Due::Dead));
+        }
+        let keepalive = (self.spoke + heartbeat.every, Due::Beat);
+        if !self.reading {
+            // The peer cannot be judged while we do not read, but it may judge us.
+            return Some(keepalive);
+        }
+        let watch = match self.probe {
+            Some(sent) => (sent + heartbeat.timeout, Due::Dead),
+            None => (self.heard + heartbeat.every, Due::Beat),
+        };
+        Some(if heartbeat.always && keepalive.0 < watch.0 { keepalive } else { watch })
+    }
+
+    /// Bytes came: whatever they are, they are life.
+    pub(super) fn heard(&mut self, now: Moment, heartbeat: &Heartbeat) {
+        self.heard = now;
+        self.probe = None;
+        self.proved |= self.beats > 0 || now.since(self.since) >= heartbeat.every;
+    }
+
+    /// We sent a frame that is no heartbeat.
+    pub(super) fn spoke(&mut self, now: Moment) {
+        self.spoke = now;
+    }
+
+    /// Sends a heartbeat. It is a probe if the peer has been silent for so long that an answer is due.
+    pub(super) fn beat(&mut self, now: Moment, heartbeat: &Heartbeat) -> Option<Frame> {
+        self.spoke = now;
+        self.beats += 1;
+        if self.reading && self.probe.is_none() && self.heard + heartbeat.every <= now {
+            self.probe = Some(now);
+        }
+        self.count_round_trip(now, heartbeat);
+        match &heartbeat.kind {
+            HeartbeatKind::Text(text) => Some(Frame::Text(text.clone())),
+            HeartbeatKind::Ping => Some(Frame::Ping(self.beats.to_be_bytes().to_vec())),
+            HeartbeatKind::None => None,
+        }
+    }
+
+    /// Sends a heartbeat before its time and expects an answer to it, unless one is expected already.
+    pub(super) fn probe_now(&mut self, now: Moment, heartbeat: &Heartbeat) -> Option<Frame> {
+        if heartbeat.kind == HeartbeatKind::None || self.probe.is_some() || !self.reading {
+            return None;
+        }
+        self.probe = Some(now);
+        self.beat(now, heartbeat)
+    }
+
+    /// The answer to a heartbeat was recognised: how long it took.
+    pub(super) fn answered(&mut self, now: Moment) -> Option<Duration> {
+        self.unanswered.take().map(|sent| now.since(sent))
+    }
+
+    pub(super) fn reading_paused(&mut self) {
+        self.reading = false;
+    }
+
+    pub(super) fn reading_resumed(&mut self, now: Moment) {
+        if !self.reading {
+            self.reading = true;
+            self.heard = now;
+            self.probe = None;
+        }
+    }
+
+    /// How long the socket has been up.
+    pub(super) fn uptime(&self, now: Moment) -> Duration {
+        now.since(self.since)
+    }
+
+    /// Whether the peer has shown that it does more than accept: it answered a heartbeat, or spoke after a time in
+    /// which one would have been sent.
+    pub(super) fn proved(&self, heartbeat: &Heartbeat) -> bool {
+        self.proved || heartbeat.kind == HeartbeatKind::None
+    }
+
+    /// A text answer names no heartbeat, so it is taken for the answer to the oldest one it can belong to; a pong names
+    /// its ping, and only the newest is asked for.
+    fn count_round_trip(&mut self, now: Moment, heartbeat: &Heartbeat) {
+        let still_expected = self.unanswered.is_some_and(|sent| now.since(sent) <= heartbeat.timeout);
+        if heartbeat.kind == HeartbeatKind::Ping || !still_expected {
+            self.unanswered = Some(now);
+        }
+    }
 }

@@ -3,12 +3,14 @@
 
 mod backoff;
 mod heartbeat;
+mod machine;
 mod verdict;
 
 use std::time::Duration;
 
 pub use backoff::{Backoff, Jitter};
 pub use heartbeat::{Heartbeat, HeartbeatKind};
+pub use machine::{CLOSE_LIMIT, CONNECT_GRACE, DIAL_GAP, Link};
 pub use verdict::Verdict;
 
 use crate::cause::Cause;

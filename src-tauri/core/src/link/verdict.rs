@@ -1,7 +1,62 @@
-//! What a failure means for the link.
+//! What a failure means for the link: dial again, wait longer because the server asked for it, or block until the
+//! person has helped.
+
+use std::time::Duration;
+
+use crate::cause::{Cause, CauseCode};
+
+/// How long a server that restarts (close code 1012, RFC 6455 section 7.4 and its registry) wants to be left alone.
+const RESTART: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
+
+/// When refused credentials are tried again without anybody's help, in case the server was wrong.
+const REFUSED: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(360));
+
 /// Retry, wait or block.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// x
+    /// Dial again after the backoff's delay.
     Retry,
+    /// Dial again after a delay drawn at random between these two.
+    WaitBetween(Duration, Duration),
+    /// Dial again after the backoff's longest delay.
+    WaitCap,
+    /// Only the person can help.
+    Block {
+        /// Dial again all the same, after a delay drawn at random between these two.
+        again: Option<(Duration, Duration)>,
+    },
+}
+
+impl Verdict {
+    /// What a lost socket or a failed dial means.
+    pub fn of(cause: &Cause) -> Self {
+        match cause.code {
+            CauseCode::Unauthorized => Self::Block { again: Some(REFUSED) },
+            CauseCode::Configuration => Self::Block { again: None },
+            CauseCode::Closed(code) => Self::of_close(code),
+            CauseCode::Dns
+            | CauseCode::Refused
+            | CauseCode::Unreachable
+            | CauseCode::ConnectTimeout
+            | CauseCode::Tls
+            | CauseCode::Proxy
+            | CauseCode::Http(_)
+            | CauseCode::HeartbeatTimeout
+            | CauseCode::Reset
+            | CauseCode::Protocol
+            | CauseCode::TooLarge
+            | CauseCode::Slept
+            | CauseCode::NetworkChanged
+            | CauseCode::ByPerson => Self::Retry,
+        }
+    }
+
+    fn of_close(code: u16) -> Self {
+        match code {
+            1008 | 3500..=3999 | 4500..=4999 => Self::Block { again: None },
+            1012 => Self::WaitBetween(RESTART.0, RESTART.1),
+            1013 => Self::WaitCap,
+            _ => Self::Retry,
+        }
+    }
 }

@@ -1,8 +1,10 @@
 //! What a person may configure: the forms as they are written, the settings as they are used, and every rule between
 //! the two. Files are read and written by the engine; this module never touches one.
 
+mod fields;
 mod form;
 mod preset;
+mod resolve;
 mod validate;
 
 use std::collections::BTreeMap;
@@ -10,9 +12,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use fields::NAME_MAX;
 pub use form::{ConnectionForm, HeartbeatForm, MessageForm, ReconnectForm, ReplyForm};
 pub use preset::{Preset, PresetField, PresetFieldKind};
+pub(crate) use resolve::REGEX_LIMIT;
+pub use resolve::{name_taken, names_unique, overlay, resolve};
 pub use validate::{FieldError, FieldErrorCode};
+
+#[cfg(test)]
+mod tests;
 
 use crate::link::{Backoff, Heartbeat};
 
@@ -113,4 +121,13 @@ pub enum Language {
     /// Simplified Chinese.
     #[serde(rename = "zh-CN")]
     SimplifiedChinese,
+}
+
+/// The URL as it may be shown: without user information.
+pub fn shown_url(url: &url::Url) -> String {
+    let mut shown = url.clone();
+    // Both fail only for URLs that cannot have user information.
+    let _ = shown.set_username("");
+    let _ = shown.set_password(None);
+    shown.into()
 }

@@ -2,6 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::one_line;
+
+/// The most characters of a wrong value that stand in an error.
+const VALUE_SHOWN: usize = 80;
+
 /// What is wrong with a field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(export, export_to = "bindings.ts"))]
@@ -25,6 +30,8 @@ pub enum FieldErrorCode {
     Missing,
     /// The name belongs to another connection.
     NameTaken,
+    /// A name or an answer has characters that cannot be seen.
+    TextInvalid,
     /// Longer than the limit.
     TooLong,
     /// Not a URL.
@@ -61,4 +68,36 @@ pub enum FieldErrorCode {
     ExactlyOne,
     /// The first delay is above the cap.
     FirstAboveCap,
+}
+
+/// Errors as they are found; a field that is wrong yields no value and leaves one error here.
+#[derive(Debug, Default)]
+pub(super) struct Errors {
+    list: Vec<FieldError>,
+}
+
+impl Errors {
+    /// Notes what is wrong with `field`. `value` is what was given; it is made safe here.
+    pub(super) fn push(
+        &mut self,
+        field: impl Into<String>,
+        code: FieldErrorCode,
+        value: &str,
+        message: impl Into<String>,
+    ) {
+        self.list.push(FieldError { field: field.into(), code, value: shown(value), message: message.into() });
+    }
+
+    pub(super) fn into_list(self) -> Vec<FieldError> {
+        self.list
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+}
+
+/// What was given, as it may stand in a message.
+pub(super) fn shown(value: &str) -> String {
+    one_line(value, VALUE_SHOWN)
 }

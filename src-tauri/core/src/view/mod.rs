@@ -1,6 +1,8 @@
 //! What the window and the tray show: whole, bounded snapshots, never deltas. Times are milliseconds since the Unix
 //! epoch; the receiver counts down and up on its own clock, so a snapshot is sent only when something changed.
 
+mod strip;
+
 use serde::{Deserialize, Serialize};
 
 use crate::cause::CauseView;
@@ -137,6 +139,17 @@ pub enum SpanKind {
     Paused,
     /// Heartwire was not running, or this computer was asleep.
     Off,
+}
+
+/// A span of a connection's life, as it is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// What it was.
+    pub kind: SpanKind,
+    /// When it began.
+    pub from_ms: i64,
+    /// When it ended; none while it lasts.
+    pub until_ms: Option<i64>,
 }
 
 /// A row of the reconnect history: an outage of a connection.

@@ -1,0 +1,286 @@
+//! From forms to a connection: what a person wrote lies over the preset, the preset over the defaults; then every rule
+//! is checked, and every error is told at once.
+
+use std::collections::{BTreeMap, HashSet};
+
+use regex::RegexBuilder;
+use serde_json_path::JsonPath;
+
+use super::fields;
+use super::form::{ConnectionForm, HeartbeatForm, MessageForm, ReconnectForm, ReplyForm};
+use super::preset::Preset;
+use super::validate::{Errors, FieldError, FieldErrorCode, shown};
+use super::{Connection, DialectSettings, PlainSettings, ReplyMatcher};
+use crate::dialect::template;
+use crate::link::{Backoff, Heartbeat, HeartbeatKind, Jitter};
+
+/// The memory a compiled regular expression may take, in bytes.
+pub(crate) const REGEX_LIMIT: usize = 4 * 1024 * 1024;
+
+/// The longest template or expression, in bytes.
+const TEMPLATE_MAX: usize = 16 * 1024;
+
+/// `form` over its preset over `defaults`, complete and valid; or every error, each at its field.
+pub fn resolve(
+    form: &ConnectionForm,
+    defaults: &ConnectionForm,
+    presets: &[Preset],
+) -> Result<Connection, Vec<FieldError>> {
+    let mut errors = Errors::default();
+    let preset = form.preset.as_deref().and_then(|id| find_preset(id, presets, &mut errors));
+    let merged = match preset {
+        Some(preset) => overlay(form, &overlay(&preset.connection, defaults)),
+        None => overlay(form, defaults),
+    };
+    let name = fields::name(merged.name.as_deref(), &mut errors);
+    let url = fields::url("url", merged.url.as_deref(), &mut errors);
+    let _plain = fields::choice("dialect", merged.dialect.as_deref(), &[("plain", ())], &mut errors);
+    let on_open = fields::on_open(merged.on_open.as_deref().unwrap_or_default(), &mut errors);
+    let headers = fields::headers(&merged.headers.unwrap_or_default(), &mut errors);
+    let subprotocols = fields::subprotocols(merged.subprotocols.as_deref().unwrap_or_default(), &mut errors);
+    let connect_timeout = fields::duration("connect_timeout", merged.connect_timeout.as_deref(), &mut errors);
+    let heartbeat_form = merged.heartbeat.unwrap_or_default();
+    let heartbeat = heartbeat(&heartbeat_form, &mut errors);
+    let reply = heartbeat_form.reply.as_ref().and_then(|reply| self::reply(reply, &mut errors));
+    let backoff = backoff(&merged.reconnect.unwrap_or_default(), form.reconnect.as_ref(), &mut errors);
+    let plain = plain(merged.message.unwrap_or_default(), name.clone().unwrap_or_default(), reply, &mut errors);
+
+    match (errors.is_empty(), name, url, on_open, headers, subprotocols, connect_timeout, heartbeat, backoff) {
+        (
+            true,
+            Some(name),
+            Some(url),
+            Some(on_open),
+            Some(headers),
+            Some(subprotocols),
+            Some(connect_timeout),
+            Some(heartbeat),
+            Some(backoff),
+        ) => Ok(Connection {
+            name,
+            url,
+            dialect: DialectSettings::Plain(plain),
+            preset: form.preset.clone(),
+            on_open,
+            headers,
+            subprotocols,
+            heartbeat,
+            backoff,
+            connect_timeout,
+        }),
+        _ => Err(errors.into_list()),
+    }
+}
+
+/// `upper` over `lower`: each key of `upper` that is given counts. `heartbeat`, `reconnect`, `message` and `headers` are
+/// joined key by key (header names without regard to capitals); what lies deeper, and lists, count as a whole.
+pub fn overlay(upper: &ConnectionForm, lower: &ConnectionForm) -> ConnectionForm {
+    let (upper, lower) = (upper.clone(), lower.clone());
+    ConnectionForm {
+        name: upper.name.or(lower.name),
+        url: upper.url.or(lower.url),
+        dialect: upper.dialect.or(lower.dialect),
+        preset: upper.preset.or(lower.preset),
+        on_open: upper.on_open.or(lower.on_open),
+        headers: join(upper.headers, lower.headers, overlay_headers),
+        subprotocols: upper.subprotocols.or(lower.subprotocols),
+        connect_timeout: upper.connect_timeout.or(lower.connect_timeout),
+        heartbeat: join(upper.heartbeat, lower.heartbeat, |upper, lower| HeartbeatForm {
+            kind: upper.kind.or(lower.kind),
+            send: upper.send.or(lower.send),
+            reply: upper.reply.or(lower.reply),
+            every: upper.every.or(lower.every),
+            timeout: upper.timeout.or(lower.timeout),
+            always: upper.always.or(lower.always),
+        }),
+        reconnect: join(upper.reconnect, lower.reconnect, |upper, lower| ReconnectForm {
+            first: upper.first.or(lower.first),
+            cap: upper.cap.or(lower.cap),
+            fixed: upper.fixed.or(lower.fixed),
+            jitter: upper.jitter.or(lower.jitter),
+        }),
+        message: join(upper.message, lower.message, |upper, lower| MessageForm {
+            title: upper.title.or(lower.title),
+            body: upper.body.or(lower.body),
+            id: upper.id.or(lower.id),
+            ignore: upper.ignore.or(lower.ignore),
+        }),
+    }
+}
+
+fn join<T>(upper: Option<T>, lower: Option<T>, joined: impl FnOnce(T, T) -> T) -> Option<T> {
+    match (upper, lower) {
+        (Some(upper), Some(lower)) => Some(joined(upper, lower)),
+        (upper, lower) => upper.or(lower),
+    }
+}
+
+fn overlay_headers(upper: BTreeMap<String, String>, mut lower: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    lower.retain(|name, _| !upper.keys().any(|given| given.eq_ignore_ascii_case(name)));
+    lower.extend(upper);
+    lower
+}
+
+/// The error of a name that another connection has.
+pub fn name_taken(name: &str) -> FieldError {
+    FieldError {
+        field: "name".to_owned(),
+        code: FieldErrorCode::NameTaken,
+        value: shown(name),
+        message: format!("another connection has the name \"{}\": choose a different one", shown(name)),
+    }
+}
+
+/// The positions of names that stand earlier in the list already, each with its error.
+pub fn names_unique<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<(usize, FieldError)> {
+    let mut seen = HashSet::new();
+    let mut twice = Vec::new();
+    for (at, name) in names.into_iter().map(str::trim).enumerate() {
+        if !seen.insert(name) {
+            twice.push((at, name_taken(name)));
+        }
+    }
+    twice
+}
+
+fn find_preset<'a>(id: &str, presets: &'a [Preset], errors: &mut Errors) -> Option<&'a Preset> {
+    let found = presets.iter().find(|preset| preset.id == id);
+    if found.is_none() {
+        let known: Vec<_> = presets.iter().map(|preset| format!("\"{}\"", preset.id)).collect();
+        let message = format!("there is no preset \"{}\": use {}, or none", shown(id), known.join(", "));
+        errors.push("preset", FieldErrorCode::UnknownPreset, id, message);
+    }
+    found
+}
+
+fn heartbeat(form: &HeartbeatForm, errors: &mut Errors) -> Option<Heartbeat> {
+    let kinds = [("text", 't'), ("ping", 'p'), ("none", 'n')];
+    let kind = match fields::choice("heartbeat.kind", form.kind.as_deref(), &kinds, errors) {
+        Some('t') => send(form, errors).map(HeartbeatKind::Text),
+        Some('p') => Some(HeartbeatKind::Ping),
+        Some(_) => Some(HeartbeatKind::None),
+        None => None,
+    };
+    let every = fields::duration("heartbeat.every", form.every.as_deref(), errors);
+    let timeout = fields::duration("heartbeat.timeout", form.timeout.as_deref(), errors);
+    Some(Heartbeat { kind: kind?, every: every?, timeout: timeout?, always: form.always.unwrap_or_default() })
+}
+
+fn send(form: &HeartbeatForm, errors: &mut Errors) -> Option<String> {
+    let send = form.send.as_deref().unwrap_or_default();
+    if send.is_empty() {
+        let message = "a heartbeat of kind \"text\" needs the text to send: give it, or use kind = \"ping\"";
+        errors.push("heartbeat.send", FieldErrorCode::Missing, "", message);
+        return None;
+    }
+    fields::frame("heartbeat.send", send, errors)
+}
+
+fn reply(form: &ReplyForm, errors: &mut Errors) -> Option<ReplyMatcher> {
+    let given = [
+        ("equals", &form.equals),
+        ("contains", &form.contains),
+        ("matches", &form.matches),
+        ("json-path", &form.json_path),
+    ];
+    let mut given = given.into_iter().filter_map(|(key, value)| Some((key, value.as_deref()?)));
+    let (Some((key, value)), None) = (given.next(), given.next()) else {
+        let message =
+            "a heartbeat's answer is recognised in one way: give exactly one of equals, contains, matches, json-path";
+        errors.push("heartbeat.reply", FieldErrorCode::ExactlyOne, "", message);
+        return None;
+    };
+    let field = format!("heartbeat.reply.{key}");
+    if value.is_empty() {
+        // An empty pattern is found in every text, and every message would be taken for a reply.
+        errors.push(field, FieldErrorCode::Missing, "", "this is empty: give what the answer looks like");
+        return None;
+    }
+    let value = fields::frame(&field, value, errors)?;
+    matcher(key, value).map_err(|(code, value, message)| errors.push(field, code, &value, message)).ok()
+}
+
+fn matcher(key: &str, value: String) -> Result<ReplyMatcher, (FieldErrorCode, String, String)> {
+    match key {
+        "equals" => Ok(ReplyMatcher::Equals(value)),
+        "contains" => Ok(ReplyMatcher::Contains(value)),
+        "matches" => match RegexBuilder::new(&value).size_limit(REGEX_LIMIT).build() {
+            Ok(_) => Ok(ReplyMatcher::Matches(value)),
+            Err(error) => {
+                // The last line of the parser's drawing says what is wrong.
+                let why = error.to_string();
+                let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                let message = format!("\"{}\" is not a regular expression ({why}): correct it", shown(&value));
+                Err((FieldErrorCode::RegexInvalid, value, message))
+            }
+        },
+        _ => match JsonPath::parse(&value) {
+            Ok(_) => Ok(ReplyMatcher::JsonPath(value)),
+            Err(error) => {
+                let message = format!(
+                    "\"{}\" is not a JSON path of RFC 9535 ({}, at character {}): write one such as $.pong",
+                    shown(&value),
+                    error.message(),
+                    error.position() + 1
+                );
+                Err((FieldErrorCode::JsonPathInvalid, value, message))
+            }
+        },
+    }
+}
+
+fn backoff(form: &ReconnectForm, given: Option<&ReconnectForm>, errors: &mut Errors) -> Option<Backoff> {
+    let first = fields::duration("reconnect.first", form.first.as_deref(), errors);
+    let cap = fields::duration("reconnect.cap", form.cap.as_deref(), errors);
+    let jitters = [("full", Jitter::Full), ("none", Jitter::None)];
+    let jitter = fields::choice("reconnect.jitter", form.jitter.as_deref(), &jitters, errors);
+    let fixed = match form.fixed.as_deref().map(str::trim) {
+        None | Some("none") => Some(None),
+        given => fields::duration("reconnect.fixed", given, errors).map(Some),
+    };
+    let (first, cap, fixed) = (first?, cap?, fixed?);
+    if first > cap && fixed.is_none() {
+        // The error stands where the person wrote something: a cap below the default of `first` is the cap's error.
+        let only_cap = given.is_some_and(|given| given.cap.is_some() && given.first.is_none());
+        let field = if only_cap { "reconnect.cap" } else { "reconnect.first" };
+        let (first, cap) = (form.first.as_deref().unwrap_or_default(), form.cap.as_deref().unwrap_or_default());
+        let message = format!("the first delay ({first}) is above the cap ({cap}): lower `first` or raise `cap`");
+        errors.push(field, FieldErrorCode::FirstAboveCap, if only_cap { cap } else { first }, message);
+        return None;
+    }
+    Some(Backoff { first, cap, fixed, jitter: jitter? })
+}
+
+fn plain(form: MessageForm, connection: String, reply: Option<ReplyMatcher>, errors: &mut Errors) -> PlainSettings {
+    let settings = PlainSettings {
+        connection,
+        reply,
+        title: form.title.unwrap_or_default(),
+        body: form.body.unwrap_or_default(),
+        id: form.id.unwrap_or_default(),
+        ignore: form.ignore.unwrap_or_default(),
+    };
+    for (field, source) in
+        [("message.title", &settings.title), ("message.body", &settings.body), ("message.id", &settings.id)]
+    {
+        check_template(field, source, template::check, errors);
+    }
+    if fields::few(settings.ignore.len(), "message.ignore", errors).is_none() {
+        return settings;
+    }
+    for (at, source) in settings.ignore.iter().enumerate() {
+        check_template(&format!("message.ignore[{at}]"), source, template::check_expression, errors);
+    }
+    settings
+}
+
+fn check_template(field: &str, source: &str, check: fn(&str) -> Result<(), String>, errors: &mut Errors) {
+    if source.len() > TEMPLATE_MAX {
+        let message = format!("the template has {} bytes: use at most {TEMPLATE_MAX}", source.len());
+        errors.push(field, FieldErrorCode::TooLong, source, message);
+    } else if let Err(why) = check(source) {
+        let message =
+            format!("the template does not work ({why}): correct it, as in {{{{ json.text | default(text) }}}}");
+        errors.push(field, FieldErrorCode::TemplateInvalid, source, message);
+    }
+}

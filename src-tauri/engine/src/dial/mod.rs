@@ -1,0 +1,103 @@
+//! Opening a socket: name, TCP, TLS and upgrade under one deadline, and every failure in words. It never retries and
+//! never waits for anything but the network.
+
+mod connect;
+mod failure;
+mod request;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
+use tokio_tungstenite::client_async_with_config;
+use url::{Host, Url};
+
+use heartwire_core::cause::{Cause, CauseCode};
+use heartwire_core::settings::Connection;
+
+use crate::socket::{Limits, Metered, Socket, Transport};
+use crate::tls::TlsConfig;
+
+pub(crate) use failure::{lost, said};
+
+/// What is dialled.
+#[derive(Clone, Debug)]
+pub struct DialRequest {
+    /// `ws` or `wss`. User information in it becomes Basic credentials, unless the headers have an `Authorization`.
+    pub url: Url,
+    /// Sent with the upgrade request.
+    pub headers: BTreeMap<String, String>,
+    /// Offered in the upgrade request.
+    pub subprotocols: Vec<String>,
+    /// DNS, TCP, TLS and upgrade together.
+    pub connect_timeout: Duration,
+    /// For wss.
+    pub tls: TlsConfig,
+    /// What the socket may hold.
+    pub limits: Limits,
+}
+
+impl DialRequest {
+    /// The dial of a connection, with the default limits.
+    pub fn new(connection: &Connection, tls: TlsConfig) -> Self {
+        Self {
+            url: connection.url.clone(),
+            headers: connection.headers.clone(),
+            subprotocols: connection.subprotocols.clone(),
+            connect_timeout: connection.connect_timeout,
+            tls,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Opens a socket. Dropping the future closes whatever is half open.
+///
+/// # Errors
+/// Why there is none, ready to be shown.
+pub async fn dial(request: &DialRequest) -> Result<Socket, Cause> {
+    let deadline = Deadline { at: Instant::now() + request.connect_timeout, allowed: request.connect_timeout };
+    let upgrade = request::upgrade(request)?;
+    let host = request.url.host().ok_or_else(|| Cause::new(CauseCode::Configuration, "the URL names no host"))?;
+    let port = request
+        .url
+        .port_or_known_default()
+        .ok_or_else(|| Cause::new(CauseCode::Configuration, "the URL is neither ws nor wss"))?;
+
+    let addresses = deadline.within("the name server did not answer", connect::resolve(&host, port)).await?;
+    let tcp = deadline.within("no answer to the TCP connect", connect::connect(&addresses)).await?;
+    let tcp = Metered::new(tcp).map_err(|error| failure::connecting(&error, None))?;
+    let transport = match request.url.scheme() {
+        "wss" => deadline.within("the TLS handshake was not finished", secure(&host, tcp, &request.tls)).await?,
+        _ => Transport::Plain(tcp),
+    };
+    let config = Some(request.limits.websocket());
+    let upgraded = async {
+        client_async_with_config(upgrade, transport, config).await.map_err(|error| failure::upgrading(&error))
+    };
+    let (stream, _) = deadline.within("no answer to the upgrade request", upgraded).await?;
+    Ok(Socket::new(stream))
+}
+
+/// The one deadline over every step; each step says what was waited for when it passed.
+struct Deadline {
+    at: Instant,
+    allowed: Duration,
+}
+
+impl Deadline {
+    async fn within<T>(&self, missing: &str, step: impl Future<Output = Result<T, Cause>>) -> Result<T, Cause> {
+        timeout_at(self.at, step).await.unwrap_or_else(|_| {
+            let allowed = self.allowed.as_secs_f64();
+            Err(Cause::new(CauseCode::ConnectTimeout, format!("{missing} within {allowed} s")))
+        })
+    }
+}
+
+async fn secure(host: &Host<&str>, tcp: Metered, tls: &TlsConfig) -> Result<Transport, Cause> {
+    let client = tls.client().await?;
+    let name = request::server_name(host)?;
+    let stream = TlsConnector::from(client).connect(name, tcp).await.map_err(|error| failure::securing(&error))?;
+    Ok(Transport::Tls(Box::new(stream)))
+}

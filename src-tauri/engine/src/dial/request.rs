@@ -1,0 +1,110 @@
+//! The upgrade request (RFC 6455, section 4.1). No `Origin` unless the settings have one: servers that check it allow
+//! web pages, and this is none.
+
+use data_encoding::BASE64;
+use rustls::pki_types::ServerName;
+use tokio_tungstenite::tungstenite::handshake::client::{Request, generate_key};
+use tokio_tungstenite::tungstenite::http::header::{AUTHORIZATION, HOST, SEC_WEBSOCKET_PROTOCOL};
+use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue, Uri};
+use url::{Host, Url};
+
+use heartwire_core::cause::{Cause, CauseCode};
+
+use super::DialRequest;
+
+pub(super) fn upgrade(from: &DialRequest) -> Result<Request, Cause> {
+    let mut url = from.url.clone();
+    // The server must not find credentials in its request log. Neither call can fail for a URL with a host.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    let uri: Uri = url.as_str().parse().map_err(|_| wrong("the URL cannot be put into a request"))?;
+    let mut request = Request::builder()
+        .uri(uri)
+        .header(HOST, host_field(&url)?)
+        .header("Connection", "Upgrade")
+        .header("Upgrade", "websocket")
+        .header("Sec-WebSocket-Version", "13")
+        .header("Sec-WebSocket-Key", generate_key())
+        .body(())
+        .map_err(|_| wrong("the URL cannot be put into a request"))?;
+    let fields = request.headers_mut();
+    for (name, value) in &from.headers {
+        let wrong = || wrong(&format!("the header {name:?} cannot be sent"));
+        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
+        let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| wrong())?;
+        fields.insert(key, value);
+    }
+    if !from.subprotocols.is_empty() {
+        let offered = from.subprotocols.join(", ");
+        let offered = HeaderValue::from_str(&offered).map_err(|_| wrong("a subprotocol cannot be sent"))?;
+        fields.insert(SEC_WEBSOCKET_PROTOCOL, offered);
+    }
+    if !fields.contains_key(AUTHORIZATION)
+        && let Some(mut credentials) = basic(&from.url)
+    {
+        credentials.set_sensitive(true);
+        fields.insert(AUTHORIZATION, credentials);
+    }
+    Ok(request)
+}
+
+pub(super) fn server_name(host: &Host<&str>) -> Result<ServerName<'static>, Cause> {
+    match host {
+        Host::Domain(name) => ServerName::try_from((*name).to_owned())
+            .map_err(|_| wrong(&format!("{name:?} is not a name that a certificate can be for"))),
+        Host::Ipv4(address) => Ok(ServerName::from(*address)),
+        Host::Ipv6(address) => Ok(ServerName::from(*address)),
+    }
+}
+
+/// `Host`: the port only where it is not the scheme's own (RFC 9110, section 7.2).
+fn host_field(url: &Url) -> Result<String, Cause> {
+    let host = url.host_str().ok_or_else(|| wrong("the URL names no host"))?;
+    Ok(match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    })
+}
+
+/// RFC 7617, section 2.
+fn basic(url: &Url) -> Option<HeaderValue> {
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    let mut pair = decoded(url.username());
+    pair.push(b':');
+    pair.extend(decoded(url.password().unwrap_or_default()));
+    HeaderValue::from_str(&format!("Basic {}", BASE64.encode(&pair))).ok()
+}
+
+/// Undoes percent-encoding (RFC 3986, section 2.1); what is not an escape stays as it is.
+fn decoded(text: &str) -> Vec<u8> {
+    let mut rest = text.as_bytes();
+    let mut plain = Vec::with_capacity(rest.len());
+    while let [first, behind @ ..] = rest {
+        (plain, rest) = match (first, behind) {
+            (b'%', [high, low, after @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                plain.push(hex(*high) * 16 + hex(*low));
+                (plain, after)
+            }
+            _ => {
+                plain.push(*first);
+                (plain, behind)
+            }
+        };
+    }
+    plain
+}
+
+fn hex(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        b'a'..=b'f' => digit - b'a' + 10,
+        b'A'..=b'F' => digit - b'A' + 10,
+        _ => 0,
+    }
+}
+
+fn wrong(text: &str) -> Cause {
+    Cause::new(CauseCode::Configuration, text)
+}

@@ -1,0 +1,291 @@
+//! An open socket from the driver's side: what is read from it, what waits to be written, and how it ends.
+
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Error, Message as WireMessage};
+
+use heartwire_core::cause::{Cause, CauseCode};
+use heartwire_core::dialect::{Dialect, Incoming};
+use heartwire_core::link::{Frame, Generation};
+use heartwire_core::message::Message;
+
+use super::sends::{Sends, Told};
+use crate::dial::{lost, said};
+use crate::socket::Socket;
+
+/// How many frames, and about how many bytes, are read before others get their turn.
+const FRAMES: usize = 64;
+const BYTES: u64 = 256 * 1024;
+
+/// How long a peer that broke a rule may take to read why we close.
+const TELLING: Duration = Duration::from_secs(1);
+
+pub(super) struct Open {
+    pub(super) generation: Generation,
+    socket: Socket,
+    limit: usize,
+    sends: Sends,
+    /// The payload of the newest ping of ours.
+    ping: Option<Vec<u8>>,
+    /// What [`Socket::received`] said last.
+    received: u64,
+    /// Something was handed to the write buffer, or a pong was queued there by the library.
+    unflushed: bool,
+    closing: Closing,
+    pub(super) reading_paused: bool,
+}
+
+enum Closing {
+    No,
+    /// We shall send a close frame with this code.
+    Wanted(u16),
+    /// We sent one and wait for the peer's.
+    Sent,
+    /// The peer broke a rule. It was told; what it still sends is thrown away, because closing with unread data would
+    /// reset the connection and take our close frame with it.
+    Telling {
+        cause: Cause,
+        until: Instant,
+    },
+}
+
+/// What one round of reading brought.
+#[derive(Default)]
+pub(super) struct Read {
+    /// At least one byte.
+    pub(super) alive: bool,
+    /// A heartbeat was answered.
+    pub(super) answered: bool,
+    pub(super) messages: Vec<Message>,
+    pub(super) fatal: Option<Cause>,
+    /// The socket is over.
+    pub(super) end: Option<End>,
+    /// The budget was used up; there may be more.
+    pub(super) more: bool,
+}
+
+/// How a socket ended.
+pub(super) struct End {
+    pub(super) cause: Cause,
+    /// After a closing handshake: the descriptor is closed without a reset.
+    pub(super) politely: bool,
+}
+
+impl End {
+    fn broken(cause: Cause) -> Self {
+        Self { cause, politely: false }
+    }
+}
+
+impl Open {
+    pub(super) fn new(generation: Generation, socket: Socket, limit: usize) -> Self {
+        let received = socket.received();
+        Self {
+            generation,
+            socket,
+            limit,
+            sends: Sends::default(),
+            ping: None,
+            received,
+            unflushed: false,
+            closing: Closing::No,
+            reading_paused: false,
+        }
+    }
+
+    /// Whether one more text of this length is taken.
+    pub(super) fn has_room_for(&self, bytes: usize) -> bool {
+        self.sends.has_room_for(bytes)
+    }
+
+    pub(super) fn send(&mut self, frame: Frame, told: Option<Told>) {
+        if let Frame::Ping(payload) = &frame {
+            self.ping = Some(payload.clone());
+        }
+        self.sends.push(frame, told);
+    }
+
+    /// Begins the closing handshake; frames that have not been begun are not sent any more.
+    pub(super) fn close(&mut self, code: u16) {
+        if matches!(self.closing, Closing::No) {
+            self.sends.forget_waiting();
+            self.closing = Closing::Wanted(code);
+        }
+    }
+
+    /// When [`Open::read`] must be called though nothing may have come.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match &self.closing {
+            Closing::Telling { until, .. } => Some(*until),
+            Closing::No | Closing::Wanted(_) | Closing::Sent => None,
+        }
+    }
+
+    /// Closes the descriptor.
+    pub(super) fn finish(self, politely: bool) {
+        if politely {
+            self.socket.end();
+        }
+    }
+
+    /// Reads until nothing is left or the budget is used up.
+    pub(super) fn read(&mut self, dialect: &mut dyn Dialect, cx: &mut Context<'_>) -> Read {
+        let mut read = Read::default();
+        let stop_at = self.received + BYTES;
+        for taken in 0.. {
+            if let Closing::Telling { .. } = self.closing {
+                read.end = self.tell(cx);
+                break;
+            }
+            if taken == FRAMES || self.socket.received() > stop_at {
+                read.more = true;
+                break;
+            }
+            match self.socket.poll_next(cx) {
+                Poll::Pending => break,
+                Poll::Ready(Some(Ok(message))) => {
+                    read.alive = true;
+                    self.take(&message, dialect, &mut read, cx);
+                }
+                Poll::Ready(Some(Err(error))) => read.end = self.fail(&error, cx),
+                Poll::Ready(None) => {
+                    let cause = Cause::new(CauseCode::Reset, "the connection ended without a closing handshake");
+                    read.end = Some(End::broken(cause));
+                }
+            }
+            if read.end.is_some() || read.fatal.is_some() {
+                break;
+            }
+        }
+        let received = self.socket.received();
+        read.alive |= received != self.received;
+        self.received = received;
+        read
+    }
+
+    /// Writes what the network takes. Some: the socket is over.
+    pub(super) fn write(&mut self, cx: &mut Context<'_>) -> Option<End> {
+        loop {
+            match self.socket.poll_ready(cx) {
+                Poll::Pending => return None,
+                Poll::Ready(Err(error)) => return Some(End::broken(lost(&error, self.limit).0)),
+                Poll::Ready(Ok(())) => {}
+            }
+            let next = match (self.sends.next(), &self.closing) {
+                (Some(next), _) => next,
+                (None, Closing::Wanted(code)) => {
+                    let code = (*code).into();
+                    self.closing = Closing::Sent;
+                    WireMessage::Close(Some(CloseFrame { code, reason: "".into() }))
+                }
+                (None, Closing::No | Closing::Sent | Closing::Telling { .. }) => break,
+            };
+            self.unflushed = true;
+            if let Err(error) = self.socket.start_send(next) {
+                return Some(End::broken(lost(&error, self.limit).0));
+            }
+        }
+        if !self.unflushed {
+            return None;
+        }
+        match self.socket.poll_flush(cx) {
+            Poll::Pending => None,
+            Poll::Ready(Ok(())) => {
+                self.unflushed = false;
+                self.sends.flushed();
+                None
+            }
+            Poll::Ready(Err(error)) => Some(End::broken(lost(&error, self.limit).0)),
+        }
+    }
+
+    fn take(&mut self, message: &WireMessage, dialect: &mut dyn Dialect, read: &mut Read, cx: &mut Context<'_>) {
+        let decoded = match message {
+            WireMessage::Text(text) => dialect.decode(Incoming::Text(text)),
+            WireMessage::Binary(bytes) => dialect.decode(Incoming::Binary(bytes)),
+            WireMessage::Ping(_) => {
+                // The library has queued the pong; it is on its way only after a flush.
+                self.unflushed = true;
+                return;
+            }
+            WireMessage::Pong(payload) => {
+                if self.ping.as_deref().is_some_and(|ping| ping == payload.as_ref()) {
+                    self.ping = None;
+                    read.answered = true;
+                }
+                return;
+            }
+            WireMessage::Close(frame) => {
+                read.end = Some(self.closed(frame.as_ref(), cx));
+                return;
+            }
+            // Only ever written.
+            WireMessage::Frame(_) => return,
+        };
+        if let Some(trouble) = decoded.trouble {
+            tracing::warn!("a frame could not be read as the settings say: {trouble}");
+        }
+        read.answered |= decoded.heartbeat_reply;
+        read.messages.extend(decoded.messages);
+        read.fatal = decoded.fatal;
+    }
+
+    /// The peer's close frame came: the first, which is answered, or the answer to ours.
+    fn closed(&mut self, frame: Option<&CloseFrame>, cx: &mut Context<'_>) -> End {
+        // The library has queued the answer. If the network does not take it now, nobody is waiting for it.
+        let politely = matches!(self.socket.poll_flush(cx), Poll::Ready(Ok(())));
+        let code = frame.map_or(1005, |frame| frame.code.into());
+        let mut text = match known(code) {
+            Some(meaning) => format!("the server closed the connection: {meaning}"),
+            None => format!("the server closed the connection with code {code}"),
+        };
+        if let Some(frame) = frame.filter(|frame| !frame.reason.is_empty()) {
+            text = format!("{text} ({})", said(&frame.reason));
+        }
+        End { cause: Cause::new(CauseCode::Closed(code), text), politely }
+    }
+
+    /// The stream broke. Where the peer can still be told why, it is told before the end.
+    fn fail(&mut self, error: &Error, cx: &mut Context<'_>) -> Option<End> {
+        let (cause, code) = lost(error, self.limit);
+        let (Some(code), Closing::No) = (code, &self.closing) else { return Some(End::broken(cause)) };
+        self.sends.forget_waiting();
+        let close = WireMessage::Close(Some(CloseFrame { code: code.into(), reason: "".into() }));
+        if self.socket.start_send(close).is_err() {
+            return Some(End::broken(cause));
+        }
+        self.unflushed = true;
+        let _ = self.socket.poll_flush(cx);
+        self.closing = Closing::Telling { cause, until: Instant::now() + TELLING };
+        None
+    }
+
+    fn tell(&mut self, cx: &mut Context<'_>) -> Option<End> {
+        let Closing::Telling { cause, until } = &self.closing else { return None };
+        let heard = self.socket.poll_drain(cx).is_ready();
+        (heard || *until <= Instant::now()).then(|| End { cause: cause.clone(), politely: heard })
+    }
+}
+
+/// What the registered close codes mean (RFC 6455, section 7.4.1, and the IANA registry it opens).
+fn known(code: u16) -> Option<&'static str> {
+    Some(match code {
+        1000 => "it is done (1000)",
+        1001 => "it is going away (1001)",
+        1002 => "it found a protocol error (1002)",
+        1003 => "it does not take this kind of data (1003)",
+        1005 => "it gave no code (1005)",
+        1007 => "it found data that does not match its type (1007)",
+        1008 => "something is against its rules (1008)",
+        1009 => "a message was too large for it (1009)",
+        1010 => "it misses an extension (1010)",
+        1011 => "it failed (1011)",
+        1012 => "it restarts (1012)",
+        1013 => "it is overloaded (1013)",
+        1014 => "its gateway failed (1014)",
+        _ => return None,
+    })
+}

@@ -1,0 +1,83 @@
+//! What waits for the consumer. Its channel is bounded and it may be slow: then this holds one batch of messages, the
+//! newest of everything else, and no more, and the socket is not read until the batch is gone.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::sync::mpsc::error::{SendError, TrySendError};
+use tokio::sync::mpsc::{OwnedPermit, Sender};
+
+use super::{ConnectionId, DriverEvent, DriverEventKind};
+
+/// More events than this wait only for a consumer that has been stuck through many reconnects; the oldest states go.
+const LONGEST: usize = 64;
+
+type Reserving = Pin<Box<dyn Future<Output = Result<OwnedPermit<DriverEvent>, SendError<()>>> + Send>>;
+
+pub(super) struct Outbox {
+    id: ConnectionId,
+    events: Sender<DriverEvent>,
+    waiting: VecDeque<DriverEventKind>,
+    reserving: Option<Reserving>,
+    gone: bool,
+}
+
+impl Outbox {
+    pub(super) fn new(id: ConnectionId, events: Sender<DriverEvent>) -> Self {
+        Self { id, events, waiting: VecDeque::new(), reserving: None, gone: false }
+    }
+
+    pub(super) fn push(&mut self, kind: DriverEventKind) {
+        if self.waiting.len() >= LONGEST
+            && let Some(oldest) = self.waiting.iter().position(|kind| !matches!(kind, DriverEventKind::Messages(_)))
+        {
+            self.waiting.remove(oldest);
+        }
+        self.waiting.push_back(kind);
+    }
+
+    /// Whether the consumer has not yet taken the last batch of messages.
+    pub(super) fn holds_messages(&self) -> bool {
+        self.waiting.iter().any(|kind| matches!(kind, DriverEventKind::Messages(_)))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Nobody will ever take anything again.
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone
+    }
+
+    /// Hands over what the consumer has room for. The task is woken when it has room for more.
+    pub(super) fn poll_send(&mut self, cx: &mut Context<'_>) {
+        while let Some(kind) = self.waiting.pop_front() {
+            let event = DriverEvent { id: self.id, kind };
+            let refused = match &mut self.reserving {
+                None => match self.events.try_send(event) {
+                    Ok(()) => continue,
+                    Err(TrySendError::Closed(_)) => return self.close(),
+                    Err(TrySendError::Full(event)) => event,
+                },
+                Some(reserving) => match reserving.as_mut().poll(cx) {
+                    Poll::Pending => return self.waiting.push_front(event.kind),
+                    Poll::Ready(Err(_)) => return self.close(),
+                    Poll::Ready(Ok(permit)) => {
+                        permit.send(event);
+                        self.reserving = None;
+                        continue;
+                    }
+                },
+            };
+            self.waiting.push_front(refused.kind);
+            self.reserving = Some(Box::pin(self.events.clone().reserve_owned()));
+        }
+    }
+
+    fn close(&mut self) {
+        self.gone = true;
+        self.waiting.clear();
+    }
+}

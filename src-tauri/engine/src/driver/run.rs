@@ -1,0 +1,358 @@
+//! The driver's loop: one future that is polled, with every step of a round in the order that keeps the deadlines.
+
+use std::future::poll_fn;
+use std::mem;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+
+use heartwire_core::cause::{Cause, CauseCode};
+use heartwire_core::dialect::Dialect;
+use heartwire_core::link::{CLOSE_LIMIT, Generation, Input, Link, LinkSettings, Output};
+use heartwire_core::settings::Connection;
+use heartwire_core::time::Moment;
+use heartwire_core::view::LinkState;
+
+use super::open::{End, Open, Read};
+use super::outbox::Outbox;
+use super::sends::Told;
+use super::timer::Timer;
+use super::{Command, ConnectionId, DialectMaker, DriverEvent, DriverEventKind, NotConnected};
+use crate::dial::{DialRequest, dial};
+use crate::socket::Socket;
+
+/// A deadline that is handled this late was missed by us, not by the peer: what has come meanwhile is read first.
+const LATE: Duration = Duration::from_millis(20);
+
+/// How many commands are taken in a round.
+const COMMANDS: usize = 32;
+
+/// How long a link rests after a panic.
+const AFTER_PANIC: Duration = Duration::from_millis(250);
+
+type Dialing = Pin<Box<dyn Future<Output = Result<Socket, Cause>> + Send>>;
+
+/// The socket, of which there is at most one.
+enum Wire {
+    None,
+    Dialing(Generation, Dialing),
+    Open(Box<Open>),
+}
+
+pub(super) struct Driver {
+    name: String,
+    link: Link,
+    origin: Instant,
+    request: DialRequest,
+    wire: Wire,
+    dialect: Box<dyn Dialect + Send>,
+    make_dialect: DialectMaker,
+    inbox: mpsc::UnboundedReceiver<Command>,
+    outbox: Outbox,
+    timer: Timer,
+    /// Who waits for the frame of the `Send` that the link is judging.
+    asking: Option<Told>,
+    /// Something was done that an earlier step of the round may have to look at.
+    again: bool,
+    /// Since when it is to end.
+    stopping: Option<Instant>,
+    said_goodbye: bool,
+}
+
+impl Driver {
+    pub(super) fn new(
+        id: ConnectionId,
+        connection: Connection,
+        request: DialRequest,
+        seed: u64,
+        inbox: mpsc::UnboundedReceiver<Command>,
+        events: mpsc::Sender<DriverEvent>,
+        make_dialect: DialectMaker,
+    ) -> Self {
+        let settings = LinkSettings {
+            heartbeat: connection.heartbeat,
+            backoff: connection.backoff,
+            connect_timeout: connection.connect_timeout,
+            on_open: connection.on_open,
+        };
+        Self {
+            name: connection.name,
+            link: Link::new(settings, seed),
+            origin: Instant::now(),
+            request,
+            wire: Wire::None,
+            dialect: make_dialect(),
+            make_dialect,
+            inbox,
+            outbox: Outbox::new(id, events),
+            timer: Timer::new(),
+            asking: None,
+            again: false,
+            stopping: None,
+            said_goodbye: false,
+        }
+    }
+
+    /// Runs until it is stopped. A panic costs the socket, not the link: it goes on as after any lost connection.
+    pub(super) async fn run(mut self) {
+        loop {
+            let round = poll_fn(|cx| self.poll(cx));
+            if AssertUnwindSafe(round).catch_unwind().await.is_ok() {
+                return;
+            }
+            tracing::error!(connection = self.name, "a link panicked; its socket is dropped and dialled anew");
+            sleep(AFTER_PANIC).await;
+            let recovered = poll_fn(|cx| {
+                self.recover(cx);
+                Poll::Ready(())
+            });
+            if AssertUnwindSafe(recovered).catch_unwind().await.is_err() {
+                tracing::error!(connection = self.name, "a link could not be recovered after a panic and ends");
+                return;
+            }
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            self.again = false;
+            self.deadlines(cx);
+            self.commands(cx);
+            self.outbox.poll_send(cx);
+            self.dialing(cx);
+            let more = self.read(cx);
+            self.write(cx);
+            self.outbox.poll_send(cx);
+            if self.is_done(cx) {
+                return Poll::Ready(());
+            }
+            if self.again {
+                continue;
+            }
+            if more {
+                // There is more to read, but other links want their turn.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if !self.timer.poll_fired(self.next_deadline(), cx) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    fn deadlines(&mut self, cx: &mut Context<'_>) {
+        let Some(due) = self.link.poll_timeout() else { return };
+        let now = self.now();
+        if due > now {
+            return;
+        }
+        if now.since(due) > LATE {
+            self.read(cx);
+        }
+        self.input(Input::Timeout);
+    }
+
+    fn commands(&mut self, cx: &mut Context<'_>) {
+        for _ in 0..COMMANDS {
+            let command = match self.inbox.poll_recv(cx) {
+                Poll::Pending => return,
+                Poll::Ready(command) => command,
+            };
+            match command {
+                Some(Command::Start) => self.input(Input::Start),
+                Some(Command::Pause) => self.input(Input::Pause),
+                Some(Command::Reconnect(reason)) => self.input(Input::Reconnect(reason)),
+                Some(Command::CredentialsChanged) => self.input(Input::CredentialsChanged),
+                Some(Command::Send(text, told)) => self.send(text, told),
+                Some(Command::Stop) => self.stop(),
+                None => return self.stop(),
+            }
+        }
+        self.again = true;
+    }
+
+    fn stop(&mut self) {
+        if self.stopping.is_none() {
+            self.stopping = Some(Instant::now());
+            self.input(Input::Stop);
+        }
+    }
+
+    fn send(&mut self, text: String, told: Told) {
+        if let Wire::Open(open) = &self.wire
+            && !open.has_room_for(text.len())
+        {
+            // Whoever asked may have left.
+            let _ = told.send(Err(NotConnected));
+            return;
+        }
+        self.asking = Some(told);
+        self.input(Input::Send(text));
+    }
+
+    fn dialing(&mut self, cx: &mut Context<'_>) {
+        let Wire::Dialing(generation, dialing) = &mut self.wire else { return };
+        let generation = *generation;
+        match dialing.as_mut().poll(cx) {
+            Poll::Pending => {}
+            Poll::Ready(Ok(socket)) => {
+                self.dialect = (self.make_dialect)();
+                self.wire = Wire::Open(Box::new(Open::new(generation, socket, self.request.limits.message)));
+                self.input(Input::DialOk(generation));
+            }
+            Poll::Ready(Err(cause)) => {
+                self.wire = Wire::None;
+                self.input(Input::DialFailed(generation, cause));
+            }
+        }
+    }
+
+    /// One budget of reading. True: there may be more.
+    fn read(&mut self, cx: &mut Context<'_>) -> bool {
+        let Wire::Open(open) = &mut self.wire else { return false };
+        let generation = open.generation;
+        let full = self.outbox.holds_messages();
+        if full != open.reading_paused {
+            open.reading_paused = full;
+            self.input(if full { Input::ReadingPaused(generation) } else { Input::ReadingResumed(generation) });
+        }
+        let Wire::Open(open) = &mut self.wire else { return false };
+        if open.reading_paused {
+            return false;
+        }
+        let Read { alive, answered, messages, fatal, end, more } = open.read(self.dialect.as_mut(), cx);
+        if alive {
+            self.input(Input::Bytes(generation));
+        }
+        if answered {
+            self.input(Input::HeartbeatAnswered(generation));
+        }
+        if !messages.is_empty() {
+            self.outbox.push(DriverEventKind::Messages(messages));
+            self.outbox.poll_send(cx);
+        }
+        if let Some(cause) = fatal {
+            self.input(Input::Fatal(generation, cause));
+        }
+        if let Some(end) = end {
+            self.ended(end);
+        }
+        more
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>) {
+        if let Wire::Open(open) = &mut self.wire
+            && let Some(end) = open.write(cx)
+        {
+            self.ended(end);
+        }
+    }
+
+    fn ended(&mut self, end: End) {
+        if let Wire::Open(open) = mem::replace(&mut self.wire, Wire::None) {
+            let generation = open.generation;
+            open.finish(end.politely);
+            self.input(Input::Closed(generation, end.cause));
+        }
+    }
+
+    /// The one way into the link: what it says is done before anything else happens.
+    fn input(&mut self, input: Input) {
+        self.link.handle(self.now(), input);
+        while let Some(output) = self.link.poll_output() {
+            self.again = true;
+            self.perform(output);
+        }
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::Dial(generation) => {
+                let request = self.request.clone();
+                self.wire = Wire::Dialing(generation, Box::pin(async move { dial(&request).await }));
+            }
+            Output::Send(generation, frame) => {
+                let told = self.asking.take();
+                if let Some(open) = self.open(generation) {
+                    open.send(frame, told);
+                }
+            }
+            Output::SendRefused => {
+                if let Some(told) = self.asking.take() {
+                    let _ = told.send(Err(NotConnected));
+                }
+            }
+            Output::Close(generation, code) => {
+                if let Some(open) = self.open(generation) {
+                    open.close(code);
+                }
+            }
+            Output::Abort(_) => self.wire = Wire::None,
+            Output::Status(status) => {
+                let retry_in = status.retry_at.map(|at| at.since(self.now()));
+                self.log(status.state, status.cause.as_ref());
+                self.outbox.push(DriverEventKind::Status(status, retry_in));
+            }
+            Output::RoundTrip(time) => self.outbox.push(DriverEventKind::RoundTrip(time)),
+        }
+    }
+
+    fn open(&mut self, generation: Generation) -> Option<&mut Open> {
+        match &mut self.wire {
+            Wire::Open(open) if open.generation == generation => Some(open),
+            Wire::Open(_) | Wire::None | Wire::Dialing(..) => None,
+        }
+    }
+
+    /// Ends when the socket is gone and the consumer has everything, or had a second to take it.
+    fn is_done(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.outbox.is_gone() {
+            self.stop();
+        }
+        let Some(since) = self.stopping else { return false };
+        if !matches!(self.wire, Wire::None) {
+            return false;
+        }
+        if !mem::replace(&mut self.said_goodbye, true) {
+            self.outbox.push(DriverEventKind::Stopped);
+            self.outbox.poll_send(cx);
+        }
+        self.outbox.is_empty() || since.elapsed() >= CLOSE_LIMIT
+    }
+
+    fn recover(&mut self, cx: &mut Context<'_>) {
+        let generation = self.link.status().generation;
+        self.wire = Wire::None;
+        self.asking = None;
+        self.timer = Timer::new();
+        self.dialect = (self.make_dialect)();
+        let cause =
+            Cause::new(CauseCode::Protocol, "Heartwire failed on what the server sent; the connection is made anew");
+        self.input(Input::Closed(generation, cause));
+        self.outbox.poll_send(cx);
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let link = self.link.poll_timeout().map(|at| self.origin + at.since_origin());
+        let open = match &self.wire {
+            Wire::Open(open) => open.deadline(),
+            Wire::None | Wire::Dialing(..) => None,
+        };
+        let giving_up = self.stopping.map(|since| since + CLOSE_LIMIT);
+        [link, open, giving_up].into_iter().flatten().min()
+    }
+
+    fn now(&self) -> Moment {
+        Moment::new(self.origin.elapsed())
+    }
+
+    fn log(&self, state: LinkState, cause: Option<&Cause>) {
+        let cause = cause.map(|cause| cause.text.as_str());
+        tracing::info!(connection = self.name, ?state, cause, "the link's state changed");
+    }
+}

@@ -1,0 +1,96 @@
+//! The frames that wait to be written, each message in fragments so that the write buffer's limit holds. They belong to
+//! one socket and go with it: whoever waits for one that was not sent is told so.
+
+use std::collections::VecDeque;
+
+use tokio::sync::oneshot;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame as WireFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::{Bytes, Message};
+
+use heartwire_core::link::Frame;
+
+use super::NotConnected;
+use crate::socket::FRAGMENT;
+
+/// The most bytes that wait on a link that does not get rid of them.
+const MOST_WAITING: usize = 16 * 1024 * 1024;
+
+pub(super) type Told = oneshot::Sender<Result<(), NotConnected>>;
+
+#[derive(Default)]
+pub(super) struct Sends {
+    waiting: VecDeque<Waiting>,
+    bytes: usize,
+    /// Handed to the write buffer, not yet to the network.
+    unflushed: Vec<Told>,
+}
+
+enum Waiting {
+    Ping(Bytes),
+    Text { rest: Bytes, begun: bool, told: Option<Told> },
+}
+
+impl Sends {
+    /// Whether one more text of this length is taken.
+    pub(super) fn has_room_for(&self, bytes: usize) -> bool {
+        self.bytes == 0 || self.bytes.saturating_add(bytes) <= MOST_WAITING
+    }
+
+    pub(super) fn push(&mut self, frame: Frame, told: Option<Told>) {
+        match frame {
+            // A control frame may stand between the fragments of a message, so a ping need not wait for a long one.
+            Frame::Ping(payload) => self.waiting.push_front(Waiting::Ping(payload.into())),
+            Frame::Text(text) => {
+                self.bytes += text.len();
+                self.waiting.push_back(Waiting::Text { rest: text.into(), begun: false, told });
+            }
+        }
+    }
+
+    /// The next frame for the write buffer.
+    pub(super) fn next(&mut self) -> Option<Message> {
+        match self.waiting.pop_front()? {
+            Waiting::Ping(payload) => Some(Message::Ping(payload)),
+            Waiting::Text { mut rest, begun, told } => {
+                let part = rest.split_to(rest.len().min(FRAGMENT));
+                self.bytes -= part.len();
+                let last = rest.is_empty();
+                if last {
+                    self.unflushed.extend(told);
+                } else {
+                    self.waiting.push_front(Waiting::Text { rest, begun: true, told });
+                }
+                let code = OpCode::Data(if begun { Data::Continue } else { Data::Text });
+                Some(Message::Frame(WireFrame::message(part, code, last)))
+            }
+        }
+    }
+
+    /// Everything that was handed to the write buffer is with the network.
+    pub(super) fn flushed(&mut self) {
+        for told in self.unflushed.drain(..) {
+            // Whoever asked may have left.
+            let _ = told.send(Ok(()));
+        }
+    }
+
+    /// Forgets what was not handed to the write buffer yet.
+    pub(super) fn forget_waiting(&mut self) {
+        self.bytes = 0;
+        for waiting in self.waiting.drain(..) {
+            if let Waiting::Text { told: Some(told), .. } = waiting {
+                let _ = told.send(Err(NotConnected));
+            }
+        }
+    }
+}
+
+impl Drop for Sends {
+    fn drop(&mut self) {
+        self.forget_waiting();
+        for told in self.unflushed.drain(..) {
+            let _ = told.send(Err(NotConnected));
+        }
+    }
+}

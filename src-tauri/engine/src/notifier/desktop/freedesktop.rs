@@ -1,0 +1,57 @@
+//! Popups by the Desktop Notifications Specification over the session bus, whose address is read anew for each popup:
+//! `DBUS_SESSION_BUS_ADDRESS`, else `$XDG_RUNTIME_DIR/bus`. Each popup has a bus connection of its own that ends with
+//! it, so nothing is kept.
+
+use notify_rust::{Hint, Notification, Urgency};
+use zbus::Connection;
+
+use super::super::{NotifierSettings, Popup};
+use super::{Desktop, Failure, safe_texts};
+
+const NAME: &str = "org.freedesktop.Notifications";
+const PATH: &str = "/org/freedesktop/Notifications";
+
+/// Asks who would show a popup. Starts the service if the bus knows how.
+pub(in super::super) async fn describe() -> Result<Desktop, Failure> {
+    let bus = Connection::session().await.map_err(|error| Failure::Absent(format!("no session bus: {error}")))?;
+    let absent = |error: zbus::Error| Failure::Absent(format!("no notification service: {error}"));
+    let capabilities = bus.call_method(Some(NAME), PATH, Some(NAME), "GetCapabilities", &()).await.map_err(absent)?;
+    let capabilities: Vec<String> = capabilities.body().deserialize().map_err(absent)?;
+    let information =
+        bus.call_method(Some(NAME), PATH, Some(NAME), "GetServerInformation", &()).await.map_err(absent)?;
+    let information: (String, String, String, String) = information.body().deserialize().map_err(absent)?;
+    Ok(Desktop {
+        renders_markup: capabilities.iter().any(|capability| capability == "body-markup"),
+        withdraws_with_sender: information.0 == "gnome-shell",
+    })
+}
+
+/// Shows a popup and waits for the answer.
+pub(in super::super) async fn show(
+    settings: &NotifierSettings,
+    desktop: &Desktop,
+    popup: &Popup,
+) -> Result<(), Failure> {
+    let (title, body) = safe_texts(desktop, popup);
+    let mut notification = Notification::new();
+    notification.appname(&settings.app_name).summary(&title).body(&body);
+    notification.urgency(urgency(popup.priority)).hint(Hint::Category("im.received".to_owned()));
+    if let Some(icon) = &settings.icon {
+        notification.icon(icon);
+    }
+    // GNOME Shell 46 and later takes back the popups of an application it knows when the sender leaves the bus, which
+    // is at once here; of one it does not know it leaves them (FdoNotificationDaemonSource in notificationDaemon.js).
+    if !desktop.withdraws_with_sender {
+        notification.hint(Hint::DesktopEntry("heartwire".to_owned()));
+    }
+    // The handle holds a bus connection and is dropped.
+    notification.show_async().await.map(drop).map_err(|error| Failure::Refused(error.to_string()))
+}
+
+fn urgency(priority: u8) -> Urgency {
+    match priority {
+        0..=2 => Urgency::Low,
+        3 | 4 => Urgency::Normal,
+        _ => Urgency::Critical,
+    }
+}

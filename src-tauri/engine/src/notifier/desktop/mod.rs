@@ -1,0 +1,56 @@
+//! The desktop as a place for popups: what it is, and handing it one.
+
+#[cfg(all(unix, not(target_os = "macos")))]
+mod freedesktop;
+#[cfg(not(all(unix, not(target_os = "macos"))))]
+mod other;
+
+#[cfg(all(unix, not(target_os = "macos")))]
+pub(super) use freedesktop::{describe, show};
+#[cfg(not(all(unix, not(target_os = "macos"))))]
+pub(super) use other::{describe, show};
+
+use heartwire_core::text;
+
+use super::Popup;
+
+/// The most characters of a title.
+const TITLE: usize = 120;
+/// The most characters of a body.
+const BODY: usize = 1_000;
+
+/// Why a popup was not shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// There is nobody to show it: nothing was handed over.
+    Absent(String),
+    /// It was handed over and nothing came back; it may be shown later.
+    Unanswered(String),
+    /// It was handed over and refused.
+    Refused(String),
+}
+
+impl Failure {
+    pub(super) fn reason(&self) -> &str {
+        match self {
+            Self::Absent(reason) | Self::Unanswered(reason) | Self::Refused(reason) => reason,
+        }
+    }
+}
+
+/// What matters about the desktop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Desktop {
+    /// It renders markup in bodies, so text has to be escaped.
+    renders_markup: bool,
+    /// It withdraws the popups of an application as soon as the sender's bus connection ends.
+    withdraws_with_sender: bool,
+}
+
+/// The title and body as this desktop will show them literally.
+fn safe_texts(desktop: &Desktop, popup: &Popup) -> (String, String) {
+    let title = text::one_line(&popup.title, TITLE);
+    let title = if title.is_empty() { text::one_line(&popup.connection, TITLE) } else { title };
+    let body = text::lines(&popup.body, BODY);
+    (title, if desktop.renders_markup { text::escape_markup(&body) } else { body })
+}

@@ -1,0 +1,141 @@
+//! The notifier: shows popups on the desktop, one after the other, and never makes anyone wait for it. It bounds what
+//! it keeps, makes server text safe and tells when the desktop cannot show anything. Which messages deserve a popup is
+//! decided elsewhere (`heartwire_core::attention`).
+//!
+//! While the desktop cannot show anything, popups wait in order: at most 64, then they are only counted and told
+//! together; at most ten minutes, then they are reported as not shown.
+
+mod deliver;
+mod desktop;
+mod queue;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use heartwire_core::attention::Summary;
+use heartwire_core::message::Message;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use queue::Queue;
+
+/// How many events may wait for their reader; the notifier waits with it, nobody else does.
+const EVENTS: usize = 16;
+
+/// How popups are shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotifierSettings {
+    /// What the desktop calls the program.
+    pub app_name: String,
+    /// The path or theme name of the popups' icon.
+    pub icon: Option<String>,
+    /// How long the desktop may take to answer.
+    pub show_limit: Duration,
+    /// The first wait before trying again; it doubles each time.
+    pub retry_first: Duration,
+    /// The longest wait before trying again.
+    pub retry_cap: Duration,
+    /// How long a popup is tried before it counts as not shown.
+    pub keep_for: Duration,
+}
+
+impl Default for NotifierSettings {
+    fn default() -> Self {
+        Self {
+            app_name: "Heartwire".to_owned(),
+            icon: None,
+            show_limit: Duration::from_secs(5),
+            retry_first: Duration::from_secs(1),
+            retry_cap: Duration::from_secs(15),
+            keep_for: Duration::from_secs(10 * 60),
+        }
+    }
+}
+
+/// What is to be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Popup {
+    /// The connection's name; empty for several.
+    pub connection: String,
+    /// Shown as one line of at most 120 characters; the connection's name stands in for an empty one.
+    pub title: String,
+    /// Shown as at most 1,000 characters, as plain text.
+    pub body: String,
+    /// 1 to 5: its urgency.
+    pub priority: u8,
+    /// How many messages it stands for.
+    pub messages: u64,
+}
+
+impl Popup {
+    /// The popup of one message.
+    pub fn message(connection: &str, message: &Message) -> Self {
+        Self {
+            connection: connection.to_owned(),
+            title: message.title.clone(),
+            body: message.body.clone(),
+            priority: message.priority,
+            messages: 1,
+        }
+    }
+
+    /// The popup of many messages.
+    pub fn summary(summary: &Summary) -> Self {
+        let mut names = summary.counts.keys();
+        let connection = if summary.counts.len() == 1 { names.next().cloned() } else { None };
+        Self {
+            connection: connection.unwrap_or_default(),
+            title: summary.title(),
+            body: summary.body(),
+            priority: 3,
+            messages: summary.total(),
+        }
+    }
+}
+
+/// What the notifier has to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotifierEvent {
+    /// Popups can be shown (again).
+    Available,
+    /// Popups cannot be shown now, and why; they wait.
+    Unavailable(String),
+    /// These messages' popups waited too long or were refused, and will not be shown.
+    NotShown {
+        /// How many messages they stood for.
+        messages: u64,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A handle to the notifier's task. The task ends when the last handle is gone; what waits is then not shown.
+#[derive(Clone, Debug)]
+pub struct Notifier {
+    queue: Arc<Queue>,
+    _task: Arc<AbortOnDrop>,
+}
+
+#[derive(Debug)]
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Notifier {
+    /// Starts the task in the present tokio runtime. It looks at once whether there is a desktop to show anything.
+    pub fn spawn(settings: NotifierSettings) -> (Self, mpsc::Receiver<NotifierEvent>) {
+        let (events, receiver) = mpsc::channel(EVENTS);
+        let queue = Arc::new(Queue::default());
+        let task = tokio::spawn(deliver::run(Arc::clone(&queue), settings, events));
+        (Self { queue, _task: Arc::new(AbortOnDrop(task)) }, receiver)
+    }
+
+    /// Shows a popup after those that wait. Never waits; of too many popups only the number is kept and shown.
+    pub fn show(&self, popup: Popup) {
+        self.queue.push(popup);
+    }
+}

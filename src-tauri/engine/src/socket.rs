@@ -1,0 +1,200 @@
+//! An upgraded socket: TCP, perhaps TLS, and WebSocket framing on one unsplit stream. It counts the bytes that arrive
+//! below TLS, because each of them is life, and it is dropped without ceremony unless it is asked to end politely.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use futures_util::{Sink, Stream};
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+/// How much one socket may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest message and the largest frame that is taken, in bytes.
+    pub message: usize,
+    /// The most that waits in the write buffer, in bytes.
+    pub write_buffer: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { message: 1024 * 1024, write_buffer: 256 * 1024 }
+    }
+}
+
+/// The largest piece that is handed to the write buffer at once: a larger message is sent in fragments (RFC 6455,
+/// section 5.4), so that the buffer's limit holds for messages of any size.
+pub(crate) const FRAGMENT: usize = 64 * 1024;
+
+impl Limits {
+    pub(crate) fn websocket(self) -> WebSocketConfig {
+        // 4 KiB cost 4.9 KiB of memory a connection, the library's default 129 KiB, at the same speed.
+        WebSocketConfig::default()
+            .read_buffer_size(4 * 1024)
+            .write_buffer_size(FRAGMENT.min(self.write_buffer.saturating_sub(1)))
+            .max_write_buffer_size(self.write_buffer.max(1))
+            .max_message_size(Some(self.message))
+            .max_frame_size(Some(self.message))
+    }
+}
+
+/// A socket after its upgrade. Dropping it closes the descriptor at once and tells the peer with a reset; see
+/// [`Socket::end`] for the polite way.
+#[derive(Debug)]
+pub struct Socket(WebSocketStream<Transport>);
+
+impl Socket {
+    pub(crate) fn new(stream: WebSocketStream<Transport>) -> Self {
+        Self(stream)
+    }
+
+    /// How many bytes have arrived since TCP was connected.
+    pub fn received(&self) -> u64 {
+        self.0.get_ref().metered().received
+    }
+
+    /// Closes after the closing handshake: what is still in the kernel's buffer is delivered.
+    pub fn end(mut self) {
+        let transport = self.0.get_mut();
+        if SockRef::from(&transport.metered().tcp).set_linger(None).is_ok() {
+            // One try is enough: with a full buffer there is nothing more to say that could still be heard.
+            let _ = Pin::new(transport).poll_shutdown(&mut Context::from_waker(Waker::noop()));
+        }
+    }
+
+    /// Reads and throws away, past the framing, which is broken. Ready when the peer has closed.
+    pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut scrap = [0; 4096];
+        loop {
+            let mut buffer = ReadBuf::new(&mut scrap);
+            match Pin::new(self.0.get_mut()).poll_read(cx, &mut buffer) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
+                Poll::Ready(_) => return Poll::Ready(()),
+            }
+        }
+    }
+
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
+        Pin::new(&mut self.0).poll_next(cx)
+    }
+
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Pin::new(&mut self.0).poll_ready(cx)
+    }
+
+    pub(crate) fn start_send(&mut self, message: Message) -> Result<(), Error> {
+        Pin::new(&mut self.0).start_send(message)
+    }
+
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+}
+
+/// What WebSocket frames travel on.
+#[derive(Debug)]
+pub(crate) enum Transport {
+    Plain(Metered),
+    Tls(Box<TlsStream<Metered>>),
+}
+
+impl Transport {
+    fn metered(&self) -> &Metered {
+        match self {
+            Self::Plain(metered) => metered,
+            Self::Tls(stream) => stream.get_ref().0,
+        }
+    }
+}
+
+/// A TCP stream that counts what arrives.
+#[derive(Debug)]
+pub(crate) struct Metered {
+    tcp: TcpStream,
+    received: u64,
+}
+
+impl Metered {
+    /// Takes over a connected stream. From now on dropping it, be it in the middle of a handshake, resets the
+    /// connection: the descriptor is closed at once and leaves nothing behind in the kernel.
+    pub(crate) fn new(tcp: TcpStream) -> io::Result<Self> {
+        tcp.set_nodelay(true)?;
+        tcp.set_zero_linger()?;
+        Ok(Self { tcp, received: 0 })
+    }
+}
+
+impl AsyncRead for Metered {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let result = Pin::new(&mut self.tcp).poll_read(cx, buffer);
+        self.received += (buffer.filled().len() - before) as u64;
+        result
+    }
+}
+
+impl AsyncWrite for Metered {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tcp).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tcp).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tcp.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}

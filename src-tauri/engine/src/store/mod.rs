@@ -1,0 +1,200 @@
+//! The store: messages, the spans of each connection's life and who is paused, in one SQLite file. One thread owns the
+//! database; a [`Store`] is a handle that asks it. It decides nothing about what is stored and shows nothing.
+//!
+//! A commit that was answered survives the end of the process and of the computer: the write-ahead log is synced before
+//! the answer, once for all commits that waited together. A request that is dropped while it waits is still done.
+
+mod error;
+mod query;
+mod schema;
+mod set_aside;
+mod thread;
+
+use std::path::{Path, PathBuf};
+
+use heartwire_core::cause::CauseView;
+use heartwire_core::message::Message;
+use heartwire_core::view::{LastMessage, MessageView, OutageView, Span, SpanKind};
+use tokio::sync::{mpsc, oneshot};
+
+pub use error::StoreError;
+pub use set_aside::SetAside;
+
+use thread::Job;
+
+/// How many requests may wait; further ones wait to be asked.
+const WAITING: usize = 256;
+/// What errors call a store without a file.
+const IN_MEMORY: &str = "the store in memory";
+
+/// A handle to the store's thread. The thread ends when the last handle is gone or [`Store::close`] was called.
+#[derive(Clone, Debug)]
+pub struct Store {
+    jobs: mpsc::Sender<Job>,
+}
+
+/// A message to be committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewMessage {
+    /// The connection's name.
+    pub connection: String,
+    /// When it came, in milliseconds since the Unix epoch.
+    pub at_ms: i64,
+    /// What came.
+    pub message: Message,
+}
+
+/// A message that was committed and is no duplicate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Rises with each message; never used twice.
+    pub id: i64,
+    /// The connection's name.
+    pub connection: String,
+    /// When it came, in milliseconds since the Unix epoch.
+    pub at_ms: i64,
+    /// What came.
+    pub message: Message,
+}
+
+/// A span of a connection's life that begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BeginSpan {
+    /// The connection's name.
+    pub connection: String,
+    /// When it begins, in milliseconds since the Unix epoch.
+    pub at_ms: i64,
+    /// What it is.
+    pub kind: SpanKind,
+    /// Why, for an outage.
+    pub cause: Option<CauseView>,
+    /// Dials so far.
+    pub attempts: u32,
+}
+
+impl Store {
+    /// Opens the file, or makes it and its folder, readable by this user only. Spans that a crash left open are ended
+    /// at the last [`Store::alive`]. A file that is no sound database is moved aside, never deleted. Blocks on the disk.
+    ///
+    /// # Errors
+    /// The folder or file cannot be read and written, the disk is full, or the file is another program's or a newer
+    /// version's; then it is left as it was.
+    pub fn open(path: &Path) -> Result<(Self, Option<SetAside>), StoreError> {
+        let (database, set_aside) = set_aside::open_or_replace(path)?;
+        Ok((Self::start(database, Some(path.to_owned()))?, set_aside))
+    }
+
+    /// A store that is gone with its last handle: for tests, and for a run whose file cannot be used.
+    pub fn in_memory() -> Result<Self, StoreError> {
+        let database = schema::open_in_memory().map_err(|error| StoreError::from_sqlite(IN_MEMORY, &error))?;
+        Self::start(database, None)
+    }
+
+    fn start(database: rusqlite::Connection, path: Option<PathBuf>) -> Result<Self, StoreError> {
+        let (jobs, requests) = mpsc::channel(WAITING);
+        thread::spawn(database, path, requests)?;
+        Ok(Self { jobs })
+    }
+
+    /// Stores messages, all or none, and returns those that are new, in order. A message whose (connection, server id)
+    /// is already there is dropped.
+    pub async fn commit(&self, messages: Vec<NewMessage>) -> Result<Vec<Stored>, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.jobs.send(Job::Commit(messages, reply)).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Ends the connection's open span at `at_ms` and begins this one; returns its id. When the wall clock jumped back,
+    /// the old span ends where it began.
+    pub async fn begin_span(&self, span: BeginSpan) -> Result<i64, StoreError> {
+        self.run(move |database| query::begin_span(database, &span)).await
+    }
+
+    /// Records how many dials an outage has taken so far.
+    pub async fn set_attempts(&self, span_id: i64, attempts: u32) -> Result<(), StoreError> {
+        self.run(move |database| query::set_attempts(database, span_id, attempts)).await
+    }
+
+    /// Ends the connection's open span without beginning another: for one that is removed or renamed.
+    pub async fn end_span(&self, connection: String, at_ms: i64) -> Result<(), StoreError> {
+        self.run(move |database| query::end_spans(database, Some(&connection), at_ms)).await
+    }
+
+    /// Notes that the program runs; to be called every half minute or so. Costs no sync of the disk.
+    pub async fn alive(&self, at_ms: i64) -> Result<(), StoreError> {
+        self.run(move |database| query::alive(database, at_ms)).await
+    }
+
+    /// Ends every open span: before an orderly end of the program.
+    pub async fn close_spans(&self, at_ms: i64) -> Result<(), StoreError> {
+        self.run(move |database| query::end_spans(database, None, at_ms)).await
+    }
+
+    /// Up to `limit` outages with ids below `before`, newest first, and whether there are older ones.
+    pub async fn history(
+        &self,
+        connection: Option<String>,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<(Vec<OutageView>, bool), StoreError> {
+        self.run(move |database| query::history(database, connection.as_deref(), before, limit)).await
+    }
+
+    /// Up to `limit` messages with ids below `before`, newest first, and whether there are older ones.
+    pub async fn messages(
+        &self,
+        connection: Option<String>,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<(Vec<MessageView>, bool), StoreError> {
+        self.run(move |database| query::messages(database, connection.as_deref(), before, limit)).await
+    }
+
+    /// The spans of a connection that lasted after `at_ms`, in the order they were begun.
+    pub async fn spans_since(&self, connection: String, at_ms: i64) -> Result<Vec<Span>, StoreError> {
+        self.run(move |database| query::spans_since(database, &connection, at_ms)).await
+    }
+
+    /// The newest message of a connection.
+    pub async fn last_message(&self, connection: String) -> Result<Option<LastMessage>, StoreError> {
+        self.run(move |database| query::last_message(database, &connection)).await
+    }
+
+    /// The connections the person paused, by name.
+    pub async fn paused(&self) -> Result<Vec<String>, StoreError> {
+        self.run(|database| query::paused(database)).await
+    }
+
+    /// Records that the person paused a connection, or undid it.
+    pub async fn set_paused(&self, connection: String, paused: bool) -> Result<(), StoreError> {
+        self.run(move |database| query::set_paused(database, &connection, paused)).await
+    }
+
+    /// Deletes all but the newest messages of each connection, and spans beyond a number no window shows; returns how
+    /// many messages went.
+    pub async fn prune(&self, keep_per_connection: u32) -> Result<u64, StoreError> {
+        self.run(move |database| query::prune(database, keep_per_connection)).await
+    }
+
+    /// Writes everything into the one file and ends the thread; later requests fail with [`StoreError::Closed`].
+    pub async fn close(&self) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.jobs.send(Job::Close(reply)).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Has the thread do something with its database.
+    async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = Job::Run(Box::new(move |database| {
+            // The asker may be gone; the work is done all the same.
+            let _ = reply.send(database.run(work));
+        }));
+        self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+}

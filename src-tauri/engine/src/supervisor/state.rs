@@ -1,0 +1,246 @@
+//! The state that the supervisor's task owns, and the snapshot made of it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use heartwire_core::attention::Attention;
+use heartwire_core::listen::Event;
+use heartwire_core::message::MessageKind;
+use heartwire_core::settings::shown_url;
+use heartwire_core::view::{
+    GapView, LastMessage, MessageView, OutageView, Problem, ProblemKind, SNAPSHOT_ROWS, Snapshot, SpanKind,
+};
+
+use super::Source;
+use super::demo::Demo;
+use super::links::{LinkRecord, now_ms};
+use crate::driver::ConnectionId;
+use crate::notifier::Notifier;
+use crate::settings_file::Loaded;
+use crate::store::{BeginSpan, Stored};
+use crate::tls::TlsConfig;
+
+/// Everything there is to know.
+pub struct State {
+    pub source: Source,
+    pub settings: Loaded,
+    pub links: BTreeMap<ConnectionId, LinkRecord>,
+    /// The ids of `links` in the order of the settings file.
+    pub order: Vec<ConnectionId>,
+    /// A new driver that starts only when an old one of the same connection has closed its socket.
+    pub starts_after: BTreeMap<ConnectionId, ConnectionId>,
+    /// Drivers that were told to stop and have not said so yet.
+    pub stopping: BTreeMap<ConnectionId, crate::driver::DriverHandle>,
+    /// The names of the connections that the person paused; the store keeps them across runs.
+    pub paused: BTreeSet<String>,
+    pub demo_wanted: bool,
+    pub demo: Option<Demo>,
+    pub notifier: Option<Notifier>,
+    pub attention: Attention,
+    pub tls: TlsConfig,
+    history: VecDeque<OutageView>,
+    messages: VecDeque<MessageView>,
+    /// What was wrong with the database when it was opened; it stays wrong for this run.
+    pub opening_problem: Option<String>,
+    storage_problem: Option<String>,
+    notification_problem: Option<String>,
+    /// Messages whose popup could not be shown in this run.
+    not_shown: u64,
+    /// Events that the listener has not taken yet.
+    pub outbox: VecDeque<Event>,
+    pub listening: bool,
+    next_id: u64,
+    revision: u64,
+    /// Whether the snapshot changed since it was last made.
+    pub dirty: bool,
+}
+
+impl State {
+    pub fn new(options: super::Options, settings: Loaded, notifier: Option<Notifier>) -> Self {
+        Self {
+            source: options.settings,
+            settings,
+            links: BTreeMap::new(),
+            order: Vec::new(),
+            starts_after: BTreeMap::new(),
+            stopping: BTreeMap::new(),
+            paused: BTreeSet::new(),
+            demo_wanted: options.demo,
+            demo: None,
+            notifier,
+            attention: Attention::new(),
+            tls: TlsConfig::platform(),
+            history: VecDeque::new(),
+            messages: VecDeque::new(),
+            opening_problem: None,
+            storage_problem: None,
+            notification_problem: None,
+            not_shown: 0,
+            outbox: VecDeque::new(),
+            listening: options.events.is_some(),
+            next_id: 1,
+            revision: 0,
+            dirty: true,
+        }
+    }
+
+    /// An id that was never used in this run, so that late events of a removed connection are ignored.
+    pub fn fresh_id(&mut self) -> ConnectionId {
+        let id = ConnectionId(self.next_id);
+        self.next_id += 1;
+        id
+    }
+
+    pub fn find(&self, name: &str) -> Option<ConnectionId> {
+        self.order.iter().copied().find(|id| self.links.get(id).is_some_and(|link| link.connection.name == name))
+    }
+
+    pub fn emit(&mut self, events: impl IntoIterator<Item = Event>) {
+        if self.listening {
+            self.outbox.extend(events);
+        }
+    }
+
+    /// Takes over the newest rows of earlier runs.
+    pub fn remember(&mut self, history: Vec<OutageView>, messages: Vec<MessageView>) {
+        self.history = history.into();
+        self.messages = messages.into();
+    }
+
+    pub fn storage_problem(&mut self, problem: Option<String>) {
+        if let Some(problem) = &problem
+            && self.storage_problem.as_ref() != Some(problem)
+        {
+            tracing::error!("storage: {problem}");
+        }
+        self.dirty |= self.storage_problem != problem;
+        self.storage_problem = problem;
+    }
+
+    /// Tells of popups that will never be shown; their messages are in the list of messages.
+    pub fn not_shown(&mut self, messages: u64, reason: &str) {
+        self.not_shown += messages;
+        let total = self.not_shown;
+        self.notification_problem(Some(format!(
+            "{total} messages were not shown as notifications ({reason}); they are in the list of messages"
+        )));
+    }
+
+    pub fn notification_problem(&mut self, problem: Option<String>) {
+        self.dirty |= self.notification_problem != problem;
+        self.notification_problem = problem;
+    }
+
+    /// Shows a span that is stored now: an outage becomes a row, and whatever follows an outage ends its row.
+    pub fn span_stored(&mut self, id: ConnectionId, row: i64, span: BeginSpan) {
+        self.span_ended(&span.connection, span.at_ms);
+        if let Some(link) = self.links.get_mut(&id) {
+            link.open_row = Some(row);
+        }
+        if let (SpanKind::Down, Some(cause)) = (span.kind, span.cause) {
+            self.history.push_front(OutageView {
+                id: row,
+                connection: span.connection,
+                from_ms: span.at_ms,
+                until_ms: None,
+                cause,
+                attempts: span.attempts,
+                gap: GapView::MayBeMissing,
+            });
+            self.history.truncate(SNAPSHOT_ROWS);
+        }
+        self.dirty = true;
+    }
+
+    /// Ends the row of the outage that lasted, if one did.
+    pub fn span_ended(&mut self, connection: &str, at_ms: i64) {
+        if let Some(outage) = self.lasting_outage(connection) {
+            outage.until_ms = Some(at_ms.max(outage.from_ms));
+            self.dirty = true;
+        }
+    }
+
+    pub fn attempts_changed(&mut self, connection: &str, attempts: u32) {
+        if let Some(outage) = self.lasting_outage(connection) {
+            outage.attempts = attempts;
+        }
+    }
+
+    fn lasting_outage(&mut self, connection: &str) -> Option<&mut OutageView> {
+        self.history.iter_mut().find(|outage| outage.connection == connection && outage.until_ms.is_none())
+    }
+
+    /// Shows a message that is stored now.
+    pub fn message_stored(&mut self, stored: &Stored) {
+        let message = &stored.message;
+        if let Some(id) = self.find(&stored.connection)
+            && let Some(link) = self.links.get_mut(&id)
+        {
+            link.last_message = Some(LastMessage { at_ms: stored.at_ms, title: message.title.clone() });
+        }
+        self.messages.push_front(MessageView {
+            id: stored.id,
+            connection: stored.connection.clone(),
+            at_ms: stored.at_ms,
+            title: message.title.clone(),
+            body: message.body.clone(),
+            priority: message.priority,
+            kind: message.kind,
+            size: message.size,
+        });
+        self.messages.truncate(SNAPSHOT_ROWS);
+        self.dirty = true;
+        let at = super::links::timestamp(stored.at_ms);
+        let body = match message.kind {
+            MessageKind::Text => message.body.clone(),
+            MessageKind::Binary => format!("binary frame of {} bytes", message.size),
+        };
+        self.emit([Event::Message {
+            at,
+            connection: stored.connection.clone(),
+            id: message.id.clone(),
+            title: message.title.clone(),
+            body,
+            priority: message.priority,
+            caught_up: message.caught_up,
+        }]);
+    }
+
+    pub fn snapshot(&mut self) -> Snapshot {
+        self.revision += 1;
+        self.dirty = false;
+        let at_ms = now_ms();
+        let settings_file = match &self.source {
+            Source::Files { paths, .. } => paths.settings_file.display().to_string(),
+            Source::Given(_) => String::new(),
+        };
+        Snapshot {
+            revision: self.revision,
+            at_ms,
+            connections: self.order.iter().filter_map(|id| self.links.get(id)).map(|link| link.view(at_ms)).collect(),
+            history: self.history.iter().cloned().collect(),
+            messages: self.messages.iter().cloned().collect(),
+            problems: self.problems(),
+            general: self.settings.general.clone(),
+            demo: self.demo.is_some(),
+            settings_file,
+        }
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        let own = [
+            (ProblemKind::Storage, &self.opening_problem),
+            (ProblemKind::Storage, &self.storage_problem),
+            (ProblemKind::Notifications, &self.notification_problem),
+        ];
+        let own = own.into_iter().filter_map(|(kind, message)| {
+            message.clone().map(|message| Problem { kind, file: None, line: None, message })
+        });
+        self.settings.problems.iter().cloned().chain(own).collect()
+    }
+
+    /// The address of a connection for the log: no user information and no query, which may hold a token.
+    pub fn logged_address(connection: &heartwire_core::settings::Connection) -> String {
+        let shown = shown_url(&connection.url);
+        shown.split(['?', '#']).next().unwrap_or_default().to_owned()
+    }
+}

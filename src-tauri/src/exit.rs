@@ -1,0 +1,71 @@
+//! How a command ends badly: what went wrong, in words, and the exit code that programs can rely on.
+
+use std::process::ExitCode;
+
+use heartwire_core::control::Reply;
+use heartwire_engine::control::ControlError;
+use heartwire_engine::paths::PathsError;
+
+use crate::out;
+
+/// The result of every role.
+pub type Ended = Result<ExitCode, Failure>;
+
+/// Why a role ended: one message for stderr and the exit code.
+#[derive(Debug)]
+pub struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl Failure {
+    /// The person's input, or something on this computer, was wrong: exit code 1.
+    pub fn wrong(message: impl Into<String>) -> Self {
+        Self { code: 1, message: message.into() }
+    }
+
+    /// The app is not running: exit code 3.
+    pub fn not_running() -> Self {
+        Self { code: 3, message: "Heartwire is not running: start it with `heartwire`".to_owned() }
+    }
+
+    /// Says it on stderr and gives the exit code.
+    pub fn tell(self) -> ExitCode {
+        out::error(&self.message);
+        ExitCode::from(self.code)
+    }
+}
+
+impl From<PathsError> for Failure {
+    fn from(error: PathsError) -> Self {
+        Self::wrong(error.to_string())
+    }
+}
+
+impl From<ControlError> for Failure {
+    fn from(error: ControlError) -> Self {
+        match error {
+            ControlError::NotRunning(_) => Self::not_running(),
+            ControlError::Closed | ControlError::Timeout | ControlError::TooLong | ControlError::Io(_) => {
+                Self::wrong(error.to_string())
+            }
+        }
+    }
+}
+
+/// What a command that only wants something done makes of the answer.
+pub fn of_reply(reply: Reply) -> Ended {
+    match reply {
+        Reply::Failed { message, .. } => Err(Failure::wrong(message)),
+        Reply::Invalid { errors } => {
+            let errors: Vec<_> =
+                errors.into_iter().map(|error| format!("{}: {}", error.field, error.message)).collect();
+            Err(Failure::wrong(errors.join("\n")))
+        }
+        Reply::Ok
+        | Reply::Snapshot { .. }
+        | Reply::Settings { .. }
+        | Reply::History { .. }
+        | Reply::Messages { .. } => Ok(ExitCode::SUCCESS),
+    }
+}

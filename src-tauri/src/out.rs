@@ -1,0 +1,26 @@
+//! The only place that writes to stdout and stderr.
+
+use std::io::{self, Write};
+
+/// Writes a line to stdout and flushes it.
+///
+/// # Errors
+/// stdout is closed (`BrokenPipe`: whoever read it has enough) or its disk is full.
+pub fn line(text: &str) -> io::Result<()> {
+    let mut to = io::stdout().lock();
+    to.write_all(text.as_bytes())?;
+    to.write_all(b"\n")?;
+    to.flush()
+}
+
+/// Writes a message for a person to stderr.
+pub fn error(message: &str) {
+    // Where stderr is closed there is nobody to tell.
+    let _ = writeln!(io::stderr().lock(), "heartwire: {message}");
+}
+
+/// Writes a message that names its own place to stderr.
+pub fn plain_error(message: &str) {
+    // See above.
+    let _ = writeln!(io::stderr().lock(), "{message}");
+}

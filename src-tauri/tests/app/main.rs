@@ -1,0 +1,10 @@
+//! End-to-end tests: the real binary, real servers written with other libraries, a real desktop without a screen.
+
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests as a whole: their helpers may fail them too")]
+
+mod desktop;
+mod listen;
+mod presets;
+mod resident;
+mod server;

@@ -1,0 +1,25 @@
+//! Heartwire's development commands, `cargo xtask run|test|check|bench`, and what the end-to-end tests need: a desktop of
+//! their own ([`desktop`]), its tray ([`tray`]) and a WebDriver client ([`webdriver`]).
+
+#[cfg(unix)]
+pub mod bus;
+pub mod check;
+pub mod command;
+#[cfg(unix)]
+pub mod desktop;
+pub mod dirs;
+pub mod packages;
+pub mod prepare;
+#[cfg(unix)]
+pub mod process;
+pub mod run;
+pub mod summary;
+pub mod test;
+pub mod tools;
+#[cfg(unix)]
+mod tour;
+#[cfg(unix)]
+pub mod tray;
+pub mod ui;
+#[cfg(unix)]
+pub mod webdriver;

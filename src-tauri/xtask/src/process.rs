@@ -1,0 +1,162 @@
+//! A program that runs beside us: ended and reaped when its owner goes, by its own process id and nothing else's.
+
+use std::process::{Child, Command, ExitStatus};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::command::{Failure, show};
+use crate::packages::is_installed;
+
+/// How long a program may take to end after SIGTERM before it gets SIGKILL.
+const END_WITHIN: Duration = Duration::from_secs(5);
+
+/// A running program.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    name: String,
+}
+
+impl Running {
+    /// Starts it. It also ends when the thread that started it ends, so keep the two together.
+    pub fn start(command: &mut Command) -> Result<Self, Failure> {
+        let name = show(command);
+        let child = command.spawn().map_err(Failure::io(format!("`{name}` could not be started")))?;
+        Ok(Self { child, name })
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The command line it was started with.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The child itself, for its pipes.
+    pub fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) -> Result<(), Failure> {
+        kill_process(Pid::from_child(&self.child), signal)
+            .map_err(|error| Failure::new(format!("sending a signal to `{}`: {error}", self.name)))
+    }
+
+    /// How it ended, if it does within this time.
+    pub fn wait(&mut self, within: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + within;
+        loop {
+            match self.ended() {
+                Some(status) => return Some(status),
+                None if Instant::now() >= deadline => return None,
+                None => thread::sleep(Duration::from_millis(5)),
+            }
+        }
+    }
+
+    /// Ends it: SIGTERM first, SIGKILL if that is not enough.
+    pub fn stop(&mut self) {
+        if self.ended().is_some() {
+            return;
+        }
+        // A stopped process acts on no signal but SIGKILL and SIGCONT. Errors mean that it is gone, which is what is wanted.
+        let _ = self.signal(Signal::TERM);
+        let _ = self.signal(Signal::CONT);
+        if self.wait(END_WITHIN).is_none() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The command, run so that it ends with the thread that starts it even if we are killed; where `setpriv` (util-linux) is
+/// missing, without that.
+pub fn tied(program: &str) -> Command {
+    if !is_installed("setpriv") {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "TERM", "--", program]);
+    command
+}
+
+/// Asks until there is an answer, every 20 ms at most; none within the time is a failure that names what was awaited.
+pub fn eventually<T>(what: &str, within: Duration, mut look: impl FnMut() -> Option<T>) -> Result<T, Failure> {
+    let deadline = Instant::now() + within;
+    loop {
+        if let Some(found) = look() {
+            return Ok(found);
+        }
+        if Instant::now() >= deadline {
+            return Err(Failure::new(format!("waited {} s for {what}", within.as_secs_f32())));
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_there(id: u32) -> bool {
+        std::path::Path::new(&format!("/proc/{id}")).exists()
+    }
+
+    #[test]
+    fn a_program_ends_with_its_owner_even_when_it_is_stopped() {
+        let running = Running::start(tied("sleep").arg("600")).unwrap();
+        running.signal(Signal::STOP).unwrap();
+        let id = running.id();
+        assert!(is_there(id));
+        drop(running);
+        assert!(!is_there(id));
+    }
+
+    #[test]
+    fn a_program_ends_with_the_thread_that_started_it() {
+        if !is_installed("setpriv") {
+            return;
+        }
+        let forgotten = thread::spawn(|| {
+            let mut command = tied("sh");
+            let running =
+                Running::start(command.args(["-c", "echo ready; exec sleep 600"]).stdout(std::process::Stdio::piped()));
+            let mut running = running.unwrap();
+            // The signal is arranged before the program starts, so once it speaks there is no race.
+            let mut first = [0; 1];
+            std::io::Read::read_exact(running.child().stdout.as_mut().unwrap(), &mut first).unwrap();
+            let id = running.id();
+            std::mem::forget(running);
+            id
+        });
+        let id = forgotten.join().unwrap();
+        let gone = || {
+            let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok();
+            stat.is_none_or(|stat| stat.contains(") Z ")).then_some(())
+        };
+        eventually("the program to end", Duration::from_secs(5), gone).unwrap();
+    }
+
+    #[test]
+    fn waiting_in_vain_names_what_was_awaited() {
+        let failure = eventually("a miracle", Duration::from_millis(30), || None::<()>).unwrap_err();
+        assert_eq!(failure.to_string(), "waited 0.03 s for a miracle");
+    }
+}
