@@ -95,6 +95,7 @@ export function scripted(options: URLSearchParams): Transport {
       callbacks.add(callback);
       return Promise.resolve(() => callbacks.delete(callback));
     },
+    listenView: () => Promise.resolve(() => undefined),
   };
 }
 
