@@ -4,8 +4,8 @@ import { describe, expect, it, vi } from 'vitest';
 
 import { connection, DEFAULTS, everyday, message, outage, PRESETS, PROBLEMS, SECOND, snapshot } from '../dev/data';
 import type { Reply, Request } from '../src/lib/bindings';
-import { useTransport } from '../src/lib/ipc';
-import { OK, open, requests, settled } from './window';
+import { state } from '../src/lib/window.svelte';
+import { open, requests, settled } from './window';
 
 const NOW = 1_800_000_000_000;
 const text = (id: string) => screen.getByTestId(id).textContent?.replaceAll('\u00a0', ' ').trim();
@@ -62,8 +62,6 @@ describe('the clock', () => {
     const first = snapshot({ revision: 7, connections: [connection('a')] });
     const resident = await open(first);
     await resident.push({ ...first, connections: [connection('b')] });
-    useTransport({ request: () => Promise.resolve(OK), listen: () => Promise.resolve(() => undefined) });
-    const { state } = await import('../src/lib/window.svelte');
     state.take({ ...first, revision: 7 });
     await tick();
     expect(screen.queryByTestId('card-a')).toBeNull();
@@ -352,9 +350,38 @@ describe('the settings', () => {
     await click('field-notifications');
     expect(text('general-status')).toBe('The settings file could not be read or written: read-only');
     expect(box.checked).toBe(true);
-    await fireEvent.change(screen.getByTestId('field-keep_messages'), { target: { value: '0' } });
+    await fireEvent.change(screen.getByTestId('field-keep_messages'), { target: { value: '-1' } });
     expect(screen.getByTestId('error-keep_messages')).toBeTruthy();
     expect(requests(resident, 'save-general')).toHaveLength(2);
+  });
+});
+
+describe('the view', () => {
+  it('is the one the page was opened at', async () => {
+    location.hash = '#history';
+    await open(snapshot());
+    expect(screen.getByTestId('history-empty')).toBeTruthy();
+    location.hash = '';
+  });
+
+  it.each(['#nonsense', '#', '#settings?x', '#__proto__'])('is the connections at %s', async (hash) => {
+    location.hash = hash;
+    await open(snapshot());
+    expect(screen.getByTestId('headline')).toBeTruthy();
+    location.hash = '';
+  });
+
+  it('follows the tray, but never takes a form away that is being filled in', async () => {
+    const resident = await open(snapshot(), settings);
+    await resident.show('messages');
+    expect(screen.getByTestId('messages-empty')).toBeTruthy();
+    await resident.show('settings');
+    await settled();
+    await click('settings-add');
+    await click('preset-by-hand');
+    await type('field-name', 'half');
+    await resident.show('settings');
+    expect(screen.getByTestId<HTMLInputElement>('field-name').value).toBe('half');
   });
 });
 

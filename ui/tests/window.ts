@@ -4,13 +4,15 @@ import { render } from '@testing-library/svelte';
 import { tick } from 'svelte';
 
 import App from '../src/App.svelte';
-import type { Reply, Request, Snapshot } from '../src/lib/bindings';
+import type { Reply, Request, Snapshot, WindowView } from '../src/lib/bindings';
 import { useTransport } from '../src/lib/ipc';
 
 export interface Resident {
   asked: Request[];
   /** Sends a snapshot to the window, as the next of its run. */
   push(snapshot: Snapshot): Promise<void>;
+  /** Asks for a view, as the tray does. */
+  show(view: WindowView): Promise<void>;
   /** Answers requests; nothing for the usual answer. */
   answer: (request: Request) => Reply | undefined;
 }
@@ -20,10 +22,15 @@ export const OK: Reply = { kind: 'ok' };
 /** Opens the window on a first snapshot. */
 export async function open(first: Snapshot, answer: Resident['answer'] = () => undefined): Promise<Resident> {
   let callback: (snapshot: Snapshot) => void = () => undefined;
+  let showView: (view: WindowView) => void = () => undefined;
   let revision = first.revision;
   const resident: Resident = {
     asked: [],
     answer,
+    show: (view) => {
+      showView(view);
+      return settled();
+    },
     push: async (snapshot) => {
       revision += 1;
       callback(structuredClone({ ...snapshot, revision }));
@@ -38,6 +45,10 @@ export async function open(first: Snapshot, answer: Resident['answer'] = () => u
     },
     listen: (listener) => {
       callback = listener;
+      return Promise.resolve(() => undefined);
+    },
+    listenView: (listener) => {
+      showView = listener;
       return Promise.resolve(() => undefined);
     },
   });

@@ -30,7 +30,7 @@ describe('catalogues', () => {
   it('have words for every cause and every field error the resident can send', () => {
     const causes = ['dns', 'refused', 'unreachable', 'connect-timeout', 'tls', 'proxy', 'unauthorized', 'heartbeat-timeout', 'reset', 'protocol', 'too-large', 'slept', 'network-changed', 'by-person', 'configuration'];
     const errors: Record<FieldErrorCode, true> = {
-      missing: true, 'name-taken': true, 'too-long': true, 'url-invalid': true, 'url-scheme': true, 'url-fragment': true, 'duration-invalid': true, 'duration-zero': true,
+      missing: true, 'name-taken': true, 'text-invalid': true, 'too-long': true, 'url-invalid': true, 'url-scheme': true, 'url-fragment': true, 'duration-invalid': true, 'duration-zero': true,
       'duration-range': true, 'unknown-choice': true, 'unknown-preset': true, 'unknown-key': true, 'wrong-type': true, 'regex-invalid': true, 'json-path-invalid': true,
       'template-invalid': true, 'header-invalid': true, 'subprotocol-invalid': true, 'exactly-one': true, 'first-above-cap': true,
     };
@@ -66,6 +66,17 @@ describe('a cause', () => {
     expect(i18n.find('constructor')).toBeUndefined();
     expect(sentence('__proto__', 'odd')).toBe('Odd');
   });
+});
+
+it('every preset and each of its questions has words in both languages', () => {
+  const files = import.meta.glob<string>('../../config/presets/*.toml', { query: '?raw', import: 'default', eager: true });
+  const keys = Object.entries(files).flatMap(([path, text]) => {
+    const id = path.replace(/^.*\/|\.toml$/g, '');
+    const asked = [...text.matchAll(/^name = "(\w+)"$/gm)].map(([, name]) => `preset.${id}.${name}`);
+    return [`preset.${id}.title`, `preset.${id}.about`, ...asked];
+  });
+  expect(keys.length).toBeGreaterThan(9);
+  for (const catalogue of [en, zhCN]) for (const key of keys) expect(catalogue).toHaveProperty([key]);
 });
 
 it('a field error says its value as text, and an unknown one its English sentence', () => {
