@@ -5,13 +5,18 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use heartwire_core::control::WindowView;
 
-/// Keeps WebSockets alive and shows every message as a notification.
-///
-/// Without a command it starts in the tray; a second start asks the first one to show its window.
-/// HEARTWIRE_HOME=DIR puts configuration, data and lock under DIR; HEARTWIRE_LOG=debug says more on stderr.
-/// Exit codes: 0 done, 1 the input was wrong, 2 usage, 3 the app is not running.
+const ABOUT: &str = "Keeps WebSockets alive and shows every message as a notification.
+
+Without a command it starts in the tray; a second start asks the first one to show its window.";
+
+const NOTES: &str =
+    "HEARTWIRE_HOME=DIR puts configuration, data and lock under DIR. HEARTWIRE_LOG=debug says more on stderr.
+Exit codes: 0 done, 1 the input was wrong, 2 usage, 3 the app is not running.";
+
+/// The whole command line.
 #[derive(Debug, Parser)]
-#[command(name = "heartwire", version, verbatim_doc_comment, args_conflicts_with_subcommands = true)]
+#[command(name = "heartwire", version, about = ABOUT, long_about = None, after_help = NOTES)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Cli {
     /// Start with the window open; beside a running Heartwire: show its window.
     #[arg(long)]
@@ -108,7 +113,9 @@ mod tests {
         ] {
             assert!(check(line).is_ok(), "{line}");
         }
-        for line in ["heartwire fly", "heartwire send crm", "heartwire --window status", "heartwire demo-server --port x"] {
+        for line in
+            ["heartwire fly", "heartwire send crm", "heartwire --window status", "heartwire demo-server --port x"]
+        {
             assert_eq!(check(line).err(), Some(2), "{line}");
         }
     }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use heartwire_core::control::Reply;
 use heartwire_engine::control::ControlError;
+use heartwire_engine::paths::PathsError;
 
 use crate::out;
 
@@ -35,6 +36,12 @@ impl Failure {
     }
 }
 
+impl From<PathsError> for Failure {
+    fn from(error: PathsError) -> Self {
+        Self::wrong(error.to_string())
+    }
+}
+
 impl From<ControlError> for Failure {
     fn from(error: ControlError) -> Self {
         match error {
@@ -51,11 +58,14 @@ pub fn of_reply(reply: Reply) -> Ended {
     match reply {
         Reply::Failed { message, .. } => Err(Failure::wrong(message)),
         Reply::Invalid { errors } => {
-            let errors: Vec<_> = errors.into_iter().map(|error| format!("{}: {}", error.field, error.message)).collect();
+            let errors: Vec<_> =
+                errors.into_iter().map(|error| format!("{}: {}", error.field, error.message)).collect();
             Err(Failure::wrong(errors.join("\n")))
         }
-        Reply::Ok | Reply::Snapshot { .. } | Reply::Settings { .. } | Reply::History { .. } | Reply::Messages { .. } => {
-            Ok(ExitCode::SUCCESS)
-        }
+        Reply::Ok
+        | Reply::Snapshot { .. }
+        | Reply::Settings { .. }
+        | Reply::History { .. }
+        | Reply::Messages { .. } => Ok(ExitCode::SUCCESS),
     }
 }

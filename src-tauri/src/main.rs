@@ -9,6 +9,7 @@ mod exit;
 mod log;
 mod out;
 mod resident;
+mod signals;
 mod tools;
 mod tray;
 mod window;
@@ -25,9 +26,9 @@ fn main() -> ExitCode {
     let ended = match cli.role {
         None => resident::run(cli.window),
         Some(Role::WindowProcess { view }) => window::run(view),
-        Some(Role::Listen(options)) => tools::listen::run(options),
-        Some(Role::Check { file }) => tools::check::run(file),
         Some(Role::Send { name, text }) => tools::ask::send(name, text),
+        Some(Role::Listen(options)) => tools::listen::run(&options),
+        Some(Role::Check { file }) => tools::check::run(file.as_deref()),
         Some(Role::Status { json }) => tools::ask::status(json),
         Some(Role::DemoServer { port, script }) => tools::demo_server::run(port, script),
     };

@@ -18,3 +18,9 @@ pub fn error(message: &str) {
     // Where stderr is closed there is nobody to tell.
     let _ = writeln!(io::stderr().lock(), "heartwire: {message}");
 }
+
+/// Writes a message that names its own place to stderr.
+pub fn plain_error(message: &str) {
+    // See above.
+    let _ = writeln!(io::stderr().lock(), "{message}");
+}

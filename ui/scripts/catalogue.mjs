@@ -1,9 +1,10 @@
 // Checks the catalogues against each other and against the sources: the same keys in every language, the same
 // placeholders in every translation, no empty text, every key that the sources name, and no key that nothing names.
 import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const root = new URL('..', import.meta.url);
+const root = join(import.meta.dirname, '..');
 
 /** Keys that are put together at run time: everything below these is used. */
 const DYNAMIC = ['cause.', 'error.', 'fail.', 'preset.', 'state.', 'problem.', 'gap.', 'span.', 'language.', 'unit.', 'nav.', 'field.', 'hint.', 'choice.'];
@@ -27,7 +28,7 @@ export function compare(reference, other, language) {
 
 function* sources(folder) {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    const path = new URL(entry.isDirectory() ? `${entry.name}/` : entry.name, folder);
+    const path = join(folder, entry.name);
     if (entry.isDirectory()) yield* sources(path);
     else if (/\.(svelte|ts)$/.test(entry.name)) yield readFileSync(path, 'utf8');
   }
@@ -40,13 +41,13 @@ export function unused(reference, code) {
 }
 
 export function check() {
-  const read = (language) => JSON.parse(readFileSync(new URL(`messages/${language}.json`, root), 'utf8'));
+  const read = (language) => JSON.parse(readFileSync(join(root, 'messages', `${language}.json`), 'utf8'));
   const english = read('en');
-  const others = readdirSync(new URL('messages/', root))
+  const others = readdirSync(join(root, 'messages'))
     .map((name) => name.replace(/\.json$/, ''))
     .filter((name) => name !== 'en');
   const faults = compare(english, english, 'en').concat(...others.map((language) => compare(english, read(language), language)));
-  return faults.concat(unused(english, [...sources(new URL('src/', root))].join('\n')));
+  return faults.concat(unused(english, [...sources(join(root, 'src'))].join('\n')));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -236,6 +236,19 @@ mod tests {
     }
 
     #[test]
+    fn a_summary_is_not_kept_waiting_by_the_popups_of_others() {
+        let mut attention = Attention::new();
+        for number in 0..12 {
+            attention.decide(at(0), &format!("c{}", number % 3), &text(3));
+        }
+        for number in 0..20 {
+            attention.decide(at(10_000), &format!("d{number}"), &text(3));
+        }
+        let summary = attention.take_summary(at(10_000)).unwrap();
+        assert_eq!(summary.counts.iter().filter(|(name, _)| name.starts_with('c')).count(), 2);
+    }
+
+    #[test]
     fn a_binary_message_is_silent() {
         let binary = Message { kind: MessageKind::Binary, ..text(5) };
         assert_eq!(Attention::new().decide(at(0), "crm", &binary), Decision::Silent);

@@ -5,6 +5,8 @@ pub mod control;
 pub mod dial;
 pub mod driver;
 pub mod notifier;
+pub mod paths;
+pub mod settings_file;
 pub mod socket;
 pub mod store;
 pub mod tls;

@@ -1,9 +1,11 @@
 //! What the store keeps, and that it keeps it: across restarts, crashes, damage and a full disk.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "the helpers are test code too")]
+
+mod common;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -301,6 +303,7 @@ async fn check_set_aside(spoil: impl FnOnce(&Path)) {
     store.close().await.unwrap();
     spoil(&path);
     let spoilt = fs::read(&path).unwrap();
+    let log_left = fs::read(with_suffix(&path, "-wal")).ok();
 
     let (store, set_aside) = Store::open(&path).unwrap();
     let set_aside = set_aside.expect("the file was not sound");
@@ -308,6 +311,7 @@ async fn check_set_aside(spoil: impl FnOnce(&Path)) {
     assert_eq!(fs::read(&set_aside.moved_to).unwrap(), spoilt, "kept as it was");
     let name = set_aside.moved_to.file_name().unwrap().to_string_lossy().into_owned();
     assert!(name.starts_with("heartwire.db.corrupt-"), "{name}");
+    assert_eq!(fs::read(with_suffix(&set_aside.moved_to, "-wal")).ok(), log_left, "and its log");
 
     assert_eq!(store.commit(vec![with_id("crm", "1")]).await.unwrap().len(), 1, "the new one works and is empty");
     store.close().await.unwrap();
@@ -375,14 +379,15 @@ async fn a_folder_that_cannot_be_used_is_an_error_that_names_it() {
 async fn the_files_are_for_this_user_only() {
     use std::os::unix::fs::PermissionsExt;
     let (folder, path) = place();
-    fs::write(&path, b"").unwrap();
+    let (store, _) = Store::open(&path).unwrap();
+    store.close().await.unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
     let (store, _) = Store::open(&path).unwrap();
     store.commit(vec![text("crm", "secret")]).await.unwrap();
     assert!(fs::metadata(&path).unwrap().len() > 0, "an empty file is never what a crash leaves of committed messages");
     let files = names(folder.path());
     assert!(files.contains(&"heartwire.db-wal".to_owned()), "{files:?}");
-    for name in files.iter().filter(|name| !name.contains("corrupt")) {
+    for name in &files {
         let mode = fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
@@ -391,7 +396,11 @@ async fn the_files_are_for_this_user_only() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_full_disk_fails_the_commit_and_nothing_else_and_there_is_room_again_later() {
-    let Some(disk) = SmallDisk::mount(2_048) else { return };
+    let Some(disk) =
+        SmallDisk::mount("a_full_disk_fails_the_commit_and_nothing_else_and_there_is_room_again_later", 2_048)
+    else {
+        return;
+    };
     let path = disk.path().join("heartwire.db");
     let (store, _) = Store::open(&path).unwrap();
     store.commit(vec![text("crm", "before")]).await.unwrap();
@@ -420,7 +429,9 @@ async fn a_full_disk_fails_the_commit_and_nothing_else_and_there_is_room_again_l
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_disk_that_is_full_at_the_start_is_said_and_nothing_is_set_aside() {
-    let Some(disk) = SmallDisk::mount(256) else { return };
+    let Some(disk) = SmallDisk::mount("a_disk_that_is_full_at_the_start_is_said_and_nothing_is_set_aside", 256) else {
+        return;
+    };
     fill(&disk.path().join("ballast"));
     let error = Store::open(&disk.path().join("heartwire.db")).unwrap_err();
     assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
@@ -432,7 +443,7 @@ async fn a_disk_that_is_full_at_the_start_is_said_and_nothing_is_set_aside() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_read_only_disk_is_an_error_at_the_start() {
-    let Some(disk) = SmallDisk::mount(1_024) else { return };
+    let Some(disk) = SmallDisk::mount("a_read_only_disk_is_an_error_at_the_start", 1_024) else { return };
     let path = disk.path().join("heartwire.db");
     let (store, _) = Store::open(&path).unwrap();
     store.close().await.unwrap();
@@ -450,7 +461,7 @@ struct SmallDisk(TempDir);
 #[cfg(target_os = "linux")]
 impl SmallDisk {
     /// None, and a word on it, where mounting is not allowed.
-    fn mount(kib: u32) -> Option<Self> {
+    fn mount(test: &str, kib: u32) -> Option<Self> {
         let folder = TempDir::new().unwrap();
         let options = format!("size={kib}k");
         let mounted = Command::new("mount")
@@ -461,8 +472,7 @@ impl SmallDisk {
         if mounted.is_ok_and(|status| status.success()) {
             Some(Self(folder))
         } else {
-            // Past the test harness, which keeps what a passing test prints.
-            writeln!(std::io::stderr(), "SKIPPED a disk of its own: only root may mount one").unwrap();
+            common::skip(test, "only root may mount a disk of its own");
             None
         }
     }
@@ -488,7 +498,7 @@ impl Drop for SmallDisk {
 #[cfg(target_os = "linux")]
 fn fill(path: &Path) {
     let mut file = fs::File::create(path).unwrap();
-    while file.write_all(&[0; 1_024]).is_ok() {}
+    while std::io::Write::write_all(&mut file, &[0; 1_024]).is_ok() {}
 }
 
 /// Copies the database and its log while it is open: what a crash at this moment would leave.

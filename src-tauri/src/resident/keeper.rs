@@ -3,15 +3,15 @@
 
 use std::time::Duration;
 
-use heartwire_core::control::{FailCode, Reply, Request};
+use heartwire_core::control::{Reply, Request};
 use heartwire_engine::control::ShellRequest;
 use heartwire_engine::supervisor::Handle;
 use tauri::AppHandle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::signals::Signals;
 use super::windows::Windows;
+use crate::signals::Signals;
 use crate::tray::{self, Action};
 
 /// Every socket closes within 1 s; what takes longer than this is left behind.
@@ -101,8 +101,6 @@ impl Keeper {
 async fn ask(handle: Handle, requests: Vec<Request>) {
     for request in requests {
         match handle.request(request).await {
-            // The connection was removed between the menu and the click.
-            Reply::Failed { code: FailCode::UnknownConnection, .. } => {}
             Reply::Failed { message, .. } => tracing::warn!("{message}"),
             Reply::Ok
             | Reply::Invalid { .. }

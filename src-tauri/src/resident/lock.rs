@@ -34,13 +34,6 @@ pub fn claim(path: &Path) -> Result<Option<Lock>, LockError> {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    if let Some(folder) = path.parent() {
-        let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(folder)?;
-    }
     File::options().create(true).truncate(false).write(true).open(path)
 }
 
@@ -51,7 +44,7 @@ mod tests {
     #[test]
     fn only_one_holds_it_and_it_is_free_when_that_one_ends() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("run").join("lock");
+        let path = folder.path().join("lock");
         let first = claim(&path).unwrap();
         assert!(first.is_some());
         assert!(claim(&path).unwrap().is_none());

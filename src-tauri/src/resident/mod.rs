@@ -3,7 +3,7 @@
 
 mod keeper;
 mod lock;
-mod signals;
+mod picture;
 mod windows;
 
 use std::process::ExitCode;
@@ -12,15 +12,16 @@ use std::time::Duration;
 use heartwire_core::control::Request;
 use heartwire_engine::control::{self, Client};
 use heartwire_engine::paths::Paths;
-use heartwire_engine::supervisor::{self, Options};
+use heartwire_engine::settings_file;
+use heartwire_engine::supervisor::{self, NotifyOptions, Options, Source};
 use tauri::RunEvent;
 use tokio::sync::{broadcast, mpsc};
 
 use crate::app;
 use crate::exit::{Ended, Failure};
+use crate::signals::Signals;
 
 use self::keeper::Keeper;
-use self::signals::Signals;
 use self::windows::Windows;
 
 /// How long a second start waits for the first one to answer: it may be starting itself.
@@ -30,7 +31,8 @@ const THREADS_END_WITHIN: Duration = Duration::from_millis(500);
 
 /// Runs until it is told to quit; a second start only asks the first one to show its window.
 pub fn run(open_window: bool) -> Ended {
-    let paths = Paths::new().map_err(|error| Failure::wrong(error.to_string()))?;
+    let paths = Paths::new()?;
+    paths.create_folders().map_err(|error| Failure::wrong(format!("Heartwire's folders cannot be made: {error}")))?;
     let lock = lock::claim(&paths.lock).map_err(|error| Failure::wrong(error.to_string()))?;
     let runtime = app::runtime()?;
     let Some(_lock) = lock else { return runtime.block_on(ask_the_first(&paths)) };
@@ -56,7 +58,9 @@ async fn open(paths: Paths, open_window: bool) -> Result<Keeper, Failure> {
     // First, so that an early signal already ends it in order.
     let signals = Signals::listen().map_err(|error| Failure::wrong(format!("no signal can be received: {error}")))?;
     let socket = paths.control_socket.clone();
-    let handle = supervisor::start(Options { paths, demo: true, listen: None }).await;
+    let handle = supervisor::start(options(paths))
+        .await
+        .map_err(|error| Failure::wrong(format!("no memory for the history: {error}")))?;
     let (to_shell, requests) = mpsc::channel(8);
     let (pushes, _) = broadcast::channel(8);
     let control = match control::bind(&socket) {
@@ -68,6 +72,17 @@ async fn open(paths: Paths, open_window: bool) -> Result<Keeper, Failure> {
         }
     };
     Ok(Keeper { handle, control, requests, windows: Windows::new(pushes), signals, open_window })
+}
+
+fn options(paths: Paths) -> Options {
+    let icon = Some(picture::for_notifications(&paths.database));
+    Options {
+        database: Some(paths.database.clone()),
+        settings: Source::Files { paths, environment: settings_file::environment() },
+        notify: Some(NotifyOptions { icon }),
+        demo: true,
+        events: None,
+    }
 }
 
 /// Another Heartwire of this user runs already: its window is what the person wants to see.

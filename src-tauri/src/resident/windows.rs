@@ -64,10 +64,10 @@ impl Windows {
     /// Ends the window together with the app: the closed control socket has told it already.
     pub async fn close(&mut self) {
         let Some(mut child) = self.child.take() else { return };
-        if tokio::time::timeout(ENDS_WITHIN, child.wait()).await.is_err() {
-            if let Err(error) = child.kill().await {
-                tracing::warn!(%error, "the window's process could not be ended");
-            }
+        if tokio::time::timeout(ENDS_WITHIN, child.wait()).await.is_err()
+            && let Err(error) = child.kill().await
+        {
+            tracing::warn!(%error, "the window's process could not be ended");
         }
     }
 

@@ -1,4 +1,4 @@
-//! The tray on Linux: a StatusNotifierItem on the session bus, spoken by ksni. It lives in a task of its own, and
+//! The tray on Linux: a `StatusNotifierItem` on the session bus, spoken by ksni. It lives in a task of its own, and
 //! whatever is missing (the bus, the watcher, the panel) is waited for: no socket depends on it, and the window can
 //! always be opened by a second start.
 
@@ -250,11 +250,7 @@ fn pixmaps(icon: Icon) -> Vec<ksni::Icon> {
 fn argb(image: &Image<'_>) -> Option<ksni::Icon> {
     let pixels = image.rgba().chunks_exact(4);
     let data = pixels.flat_map(|pixel| [pixel[3], pixel[0], pixel[1], pixel[2]]).collect();
-    Some(ksni::Icon {
-        width: i32::try_from(image.width()).ok()?,
-        height: i32::try_from(image.height()).ok()?,
-        data,
-    })
+    Some(ksni::Icon { width: i32::try_from(image.width()).ok()?, height: i32::try_from(image.height()).ok()?, data })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The tray where there is no StatusNotifierItem (Windows, macOS): Tauri's own tray icon. Not used on Linux, where it
+//! The tray where there is no `StatusNotifierItem` (Windows, macOS): Tauri's own tray icon. Not used on Linux, where it
 //! has neither clicks nor a tooltip.
 
 use std::collections::HashMap;
@@ -26,11 +26,7 @@ pub fn start(app: &AppHandle, snapshots: watch::Receiver<Arc<Snapshot>>, clicks:
     tauri::async_runtime::spawn(keep(app.clone(), snapshots, clicks));
 }
 
-async fn keep(
-    app: AppHandle,
-    mut snapshots: watch::Receiver<Arc<Snapshot>>,
-    clicks: mpsc::UnboundedSender<Action>,
-) {
+async fn keep(app: AppHandle, mut snapshots: watch::Receiver<Arc<Snapshot>>, clicks: mpsc::UnboundedSender<Action>) {
     let actions = Actions::default();
     let mut shown = model(&mut snapshots);
     let tray = match build(&app, &shown, &actions, clicks) {

@@ -75,10 +75,9 @@ impl Words {
     /// The words of the language that the settings ask for; `locale` is the desktop's, such as `zh_CN.UTF-8`.
     pub fn of(language: Language, locale: &str) -> &'static Self {
         match language {
-            Language::English => &ENGLISH,
             Language::SimplifiedChinese => &SIMPLIFIED_CHINESE,
             Language::System if is_simplified_chinese(locale) => &SIMPLIFIED_CHINESE,
-            Language::System => &ENGLISH,
+            Language::English | Language::System => &ENGLISH,
         }
     }
 

@@ -11,7 +11,9 @@ use heartwire_core::control::{Reply, Request, WindowView};
 use heartwire_core::view::Snapshot;
 use heartwire_engine::control::{Client, Push};
 use heartwire_engine::paths::Paths;
-use tauri::{AppHandle, Emitter, Manager, RunEvent, State, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent};
+use tauri::{
+    AppHandle, Emitter, Manager, RunEvent, State, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent,
+};
 use tokio::sync::broadcast;
 
 use crate::app;
@@ -33,7 +35,7 @@ async fn request(client: State<'_, Client>, request: Request) -> Result<Reply, (
 
 /// Shows the window until it is closed.
 pub fn run(view: Option<WindowView>) -> Ended {
-    let paths = Paths::new().map_err(|error| Failure::wrong(error.to_string()))?;
+    let paths = Paths::new()?;
     let runtime = app::runtime()?;
     let client = runtime.block_on(Client::connect(&paths.control_socket))?;
     app::require_display()?;

@@ -149,7 +149,7 @@ message: string, };
 /**
  * The rules a field can break.
  */
-export type FieldErrorCode = "missing" | "name-taken" | "too-long" | "url-invalid" | "url-scheme" | "url-fragment" | "duration-invalid" | "duration-zero" | "duration-range" | "unknown-choice" | "unknown-preset" | "unknown-key" | "wrong-type" | "regex-invalid" | "json-path-invalid" | "template-invalid" | "header-invalid" | "subprotocol-invalid" | "exactly-one" | "first-above-cap";
+export type FieldErrorCode = "missing" | "name-taken" | "text-invalid" | "too-long" | "url-invalid" | "url-scheme" | "url-fragment" | "duration-invalid" | "duration-zero" | "duration-range" | "unknown-choice" | "unknown-preset" | "unknown-key" | "wrong-type" | "regex-invalid" | "json-path-invalid" | "template-invalid" | "header-invalid" | "subprotocol-invalid" | "exactly-one" | "first-above-cap";
 
 /**
  * What is known about the messages of an outage.
@@ -388,7 +388,7 @@ kind: PresetFieldKind, };
 /**
  * What an answer must be.
  */
-export type PresetFieldKind = "url" | "text";
+export type PresetFieldKind = "url" | "base-url" | "text";
 
 /**
  * Something that is wrong, where, and what to do.

@@ -15,6 +15,7 @@ class Clock {
 
   /** Begins to tick; the answer stops it. */
   start(): () => void {
+    this.#offset = 0;
     const follow = () => {
       clearInterval(this.#timer);
       this.#timer = undefined;

@@ -10,7 +10,7 @@ export interface StripBar {
 }
 
 /** An outage of seconds must be seen in a day of 86,400 of them. */
-const LEAST_DOWN = 4;
+const LEAST_DOWN = 6;
 
 /** The parts as bars from 0 to 1000, in proportion; only outages are never narrower than can be seen. */
 export function stripBars(parts: readonly StripPart[]): StripBar[] {

@@ -8,6 +8,7 @@ import { rank, sorted } from './order';
 
 /** "2 of 4 connected". */
 export function headline(connections: readonly ConnectionView[]): string {
+  if (connections.length === 0) return t('connections.empty-title');
   const connected = connections.filter((connection) => connection.state === 'connected').length;
   return t('summary.headline', { connected: number(connected), all: number(connections.length) });
 }
@@ -23,7 +24,7 @@ export function urgent(connections: readonly ConnectionView[], nowMs: number): s
 
 /** The same for the ear: without the figure that changes every second. */
 export function announced(connections: readonly ConnectionView[]): string {
-  return `${headline(connections)}. ${sentence(connections, () => undefined)}`;
+  return t('summary.announced', { headline: headline(connections), sentence: sentence(connections, () => undefined) });
 }
 
 function sentence(connections: readonly ConnectionView[], left: (connection: ConnectionView) => string | undefined): string {

@@ -226,6 +226,18 @@ mod tests {
     }
 
     #[test]
+    fn a_day_of_outages_just_long_enough_to_be_seen_has_no_more_parts_than_allowed() {
+        let spans: Vec<_> = (0..400)
+            .map(|turn| (if turn % 2 == 0 { Up } else { Down }, DAY_MS - turn * SEEN_MS, DAY_MS - (turn + 1) * SEEN_MS))
+            .map(ago)
+            .collect();
+        assert_eq!(timeline(&spans, NOW).len(), 400);
+        let strip = Strip::from_spans(&spans, NOW);
+        assert!((150..=MAX_PARTS).contains(&strip.parts.len()), "{}", strip.parts.len());
+        assert_eq!(strip.up_percent, Some(50.0));
+    }
+
+    #[test]
     fn of_overlapping_spans_the_later_counts() {
         check(
             &[(Up, 5 * HOUR, 0), (Down, 4 * HOUR, 3 * HOUR)],

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::lines::{Line, Lines, encode, write};
 use super::socket::Listener;
 use super::{Push, ShellRequest};
+use crate::supervisor::Handle;
 
 /// How many clients may be connected; one more is told so and closed.
 const MAX_CLIENTS: usize = 16;
@@ -40,6 +41,16 @@ pub trait Resident: Clone + Send + Sync + 'static {
     fn request(&self, request: Request) -> impl Future<Output = Reply> + Send;
     /// The state, as it changes.
     fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>>;
+}
+
+impl Resident for Handle {
+    async fn request(&self, request: Request) -> Reply {
+        Self::request(self, request).await
+    }
+
+    fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
+        Self::snapshots(self)
+    }
 }
 
 /// Serves clients until it is dropped, which closes them all and removes the socket's file.

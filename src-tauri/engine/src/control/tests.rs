@@ -247,14 +247,6 @@ async fn the_socket_of_a_dead_resident_is_replaced_but_a_file_is_not() {
 }
 
 #[tokio::test]
-async fn a_folder_deeper_than_a_socket_address_works() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a".repeat(90)).join("b".repeat(90)).join("control.sock");
-    let house = House::at(folder, bind(&path).unwrap(), path);
-    assert!(house.client().await.request(Request::Status).await.is_ok());
-}
-
-#[tokio::test]
 async fn another_users_connection_is_closed_unanswered() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("control.sock");

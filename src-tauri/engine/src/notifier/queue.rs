@@ -99,3 +99,65 @@ impl State {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_counted_by_connection_and_told_after_what_did() {
+        let mut state = State::default();
+        for number in 0..WAITING {
+            state.push(popup("crm", &number.to_string()), Instant::now());
+        }
+        state.push(popup("crm", "folded"), Instant::now());
+        state.push(Popup { messages: 7, ..popup("gate", "a summary") }, Instant::now());
+        assert_eq!(title(state.pop()), "0");
+        state.push(popup("crm", "there is room, but older ones are counted"), Instant::now());
+        for number in 1..WAITING {
+            assert_eq!(title(state.pop()), number.to_string());
+        }
+        let counted = state.pop().unwrap().popup;
+        assert_eq!(counted.title, "9 more messages from 2 connections");
+        assert_eq!((counted.messages, counted.connection.as_str()), (9, ""));
+        assert!(state.pop().is_none());
+    }
+
+    #[test]
+    fn however_many_connections_there_are_the_counts_are_bounded() {
+        let mut state = State::default();
+        for number in 0..10_000 {
+            state.push(popup(&number.to_string(), "title"), Instant::now());
+        }
+        let folded = state.folded.unwrap().summary;
+        assert!(folded.counts.len() <= COUNTED_CONNECTIONS + 1);
+        assert_eq!(folded.total(), 10_000 - WAITING as u64);
+    }
+
+    #[test]
+    fn what_is_too_old_is_taken_out_and_counted() {
+        let queue = Queue::default();
+        let begin = Instant::now();
+        for second in 0..10 {
+            queue.lock().push(popup("crm", &second.to_string()), begin + Duration::from_secs(second));
+        }
+        assert_eq!(queue.take_older_than(begin + Duration::from_secs(4)), 4);
+        assert_eq!(title(queue.lock().pop()), "4");
+    }
+
+    fn title(waiting: Option<Waiting>) -> String {
+        waiting.unwrap().popup.title
+    }
+
+    fn popup(connection: &str, title: &str) -> Popup {
+        Popup {
+            connection: connection.to_owned(),
+            title: title.to_owned(),
+            body: String::new(),
+            priority: 3,
+            messages: 1,
+        }
+    }
+}

@@ -174,8 +174,8 @@ impl Run {
     }
 
     async fn save_general(&mut self, general: &General) -> Reply {
-        let general = general.clone();
-        self.change_file(move |path| settings_file::save_general(path, &general)).await
+        let (in_force, general) = (self.state.settings.general.clone(), general.clone());
+        self.change_file(move |path| settings_file::save_general(path, &in_force, &general)).await
     }
 
     /// Changes the person's file and runs what it says then. A failed write changes nothing.

@@ -10,6 +10,8 @@ pub(super) use freedesktop::{describe, show};
 #[cfg(not(all(unix, not(target_os = "macos"))))]
 pub(super) use other::{describe, show};
 
+use heartwire_core::text;
+
 use super::Popup;
 
 /// The most characters of a title.
@@ -51,20 +53,4 @@ fn safe_texts(desktop: &Desktop, popup: &Popup) -> (String, String) {
     let title = if title.is_empty() { text::one_line(&popup.connection, TITLE) } else { title };
     let body = text::lines(&popup.body, BODY);
     (title, if desktop.renders_markup { text::escape_markup(&body) } else { body })
-}
-
-/// Stands in for `heartwire_core::text` until that is merged.
-mod text {
-    pub(super) fn one_line(text: &str, max_chars: usize) -> String {
-        lines(text, max_chars).replace('\n', " ")
-    }
-
-    pub(super) fn lines(text: &str, max_chars: usize) -> String {
-        let bidi = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        text.chars().filter(|&c| c == '\n' || !(c.is_control() || bidi(c))).take(max_chars).collect()
-    }
-
-    pub(super) fn escape_markup(text: &str) -> String {
-        text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-    }
 }

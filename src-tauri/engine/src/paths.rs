@@ -1,0 +1,232 @@
+//! Where Heartwire keeps its files. It finds the places and makes the folders, for this user only; it reads and writes
+//! no file.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use directories::ProjectDirs;
+
+/// The longest path of a socket, in bytes: `sun_path` has 108 on Linux and 104 on macOS, with the final NUL.
+const SOCKET_PATH_MAX: usize = 103;
+
+/// The settings that a system's administrator gives every user.
+const SYSTEM_SETTINGS: &str = "/etc/heartwire/config.toml";
+
+/// The places of one installation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paths {
+    /// The person's settings.
+    pub settings_file: PathBuf,
+    /// The system's settings, below the person's; none with `HEARTWIRE_HOME`, which is a world of its own.
+    pub system_settings_file: Option<PathBuf>,
+    /// Messages and history.
+    pub database: PathBuf,
+    /// Held by the resident as long as it runs.
+    pub lock: PathBuf,
+    /// Where the resident listens; on Windows the name of a pipe.
+    ///
+    /// A socket's path must be short. Where the usual one is not, it is `heartwire-<hash of the usual path>/control.sock`
+    /// in the folder for temporary files, so that every process with the same places finds the same socket.
+    pub control_socket: PathBuf,
+    /// The folder of the log files.
+    pub logs: PathBuf,
+}
+
+/// There is no place to keep anything.
+#[derive(Debug, thiserror::Error)]
+pub enum PathsError {
+    /// The user has no home folder.
+    #[error("this user has no home folder: set HEARTWIRE_HOME to a folder for Heartwire's files")]
+    NoHome,
+    /// The current folder is gone, so a relative `HEARTWIRE_HOME` means nothing.
+    #[error("HEARTWIRE_HOME is the relative path {0:?} and the current folder is gone: set an absolute path")]
+    NoCurrentFolder(PathBuf, #[source] io::Error),
+}
+
+impl Paths {
+    /// The places of this process: all below `HEARTWIRE_HOME` if it is set, else the platform's.
+    pub fn new() -> Result<Self, PathsError> {
+        match std::env::var_os("HEARTWIRE_HOME").filter(|home| !home.is_empty()) {
+            Some(home) => Self::under(&PathBuf::from(home)),
+            None => Self::of_platform(std::env::var_os("XDG_RUNTIME_DIR")),
+        }
+    }
+
+    /// All places below `home`.
+    pub fn under(home: &Path) -> Result<Self, PathsError> {
+        let home = std::path::absolute(home).map_err(|error| PathsError::NoCurrentFolder(home.to_owned(), error))?;
+        Ok(Self {
+            settings_file: home.join("config.toml"),
+            system_settings_file: None,
+            database: home.join("heartwire.db"),
+            lock: home.join("heartwire.lock"),
+            control_socket: control_socket(&home),
+            logs: home.join("logs"),
+        })
+    }
+
+    fn of_platform(runtime: Option<OsString>) -> Result<Self, PathsError> {
+        let project = ProjectDirs::from("", "", "heartwire").ok_or(PathsError::NoHome)?;
+        let data = project.data_local_dir();
+        // The variable may name a folder that does not exist, as in a session begun by su.
+        let runtime = runtime.map(PathBuf::from).filter(|runtime| runtime.is_absolute() && runtime.is_dir());
+        Ok(Self {
+            settings_file: project.config_dir().join("config.toml"),
+            system_settings_file: cfg!(unix).then(|| SYSTEM_SETTINGS.into()),
+            database: data.join("heartwire.db"),
+            lock: data.join("heartwire.lock"),
+            control_socket: control_socket(
+                &runtime.map_or_else(|| data.to_owned(), |runtime| runtime.join("heartwire")),
+            ),
+            logs: data.join("logs"),
+        })
+    }
+
+    /// Makes every folder that is missing, for this user only. Fails for the folder of a socket in a shared place if it
+    /// belongs to someone else.
+    pub fn create_folders(&self) -> io::Result<()> {
+        for file in [&self.settings_file, &self.database, &self.lock] {
+            create_parent(file)?;
+        }
+        create_folder(&self.logs)?;
+        if cfg!(unix) {
+            create_parent(&self.control_socket)?;
+            self.check_socket_folder()?;
+        }
+        Ok(())
+    }
+
+    /// Whoever may write to the socket's folder could put another socket there.
+    #[cfg(unix)]
+    fn check_socket_folder(&self) -> io::Result<()> {
+        use std::os::unix::fs::MetadataExt;
+        let (Some(folder), Some(data)) = (self.control_socket.parent(), self.database.parent()) else { return Ok(()) };
+        if folder == data {
+            return Ok(());
+        }
+        let found = std::fs::symlink_metadata(folder)?;
+        if found.is_dir() && found.mode() & 0o777 == 0o700 && found.uid() == std::fs::metadata(data)?.uid() {
+            return Ok(());
+        }
+        let message = format!("{} must be a folder that only you may enter: remove it", folder.display());
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, message))
+    }
+
+    #[cfg(not(unix))]
+    fn check_socket_folder(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Makes the folder of `file` and those above it, for this user only.
+pub(crate) fn create_parent(file: &Path) -> io::Result<()> {
+    file.parent().map_or(Ok(()), create_folder)
+}
+
+fn create_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+fn control_socket(folder: &Path) -> PathBuf {
+    let usual = folder.join("control.sock");
+    if cfg!(windows) {
+        return PathBuf::from(format!(r"\\.\pipe\heartwire-{:016x}", hash(&usual)));
+    }
+    if usual.as_os_str().len() <= SOCKET_PATH_MAX {
+        return usual;
+    }
+    let short = |base: &Path| base.join(format!("heartwire-{:016x}", hash(&usual))).join("control.sock");
+    let temporary = short(&std::env::temp_dir());
+    // TMPDIR may be as deep as what it replaces.
+    if temporary.as_os_str().len() <= SOCKET_PATH_MAX { temporary } else { short(Path::new("/tmp")) }
+}
+
+/// FNV-1a: the same in every build and process, which the standard library does not promise of its own.
+fn hash(path: &Path) -> u64 {
+    path.as_os_str()
+        .as_encoded_bytes()
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+    #[test]
+    fn everything_lies_below_the_home_that_was_asked_for() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = Paths::under(home.path()).unwrap();
+        for path in [&paths.settings_file, &paths.database, &paths.lock, &paths.control_socket, &paths.logs] {
+            assert!(path.starts_with(home.path()), "{}", path.display());
+        }
+        assert_eq!(paths.system_settings_file, None);
+    }
+
+    #[test]
+    fn a_relative_home_is_the_same_place_after_a_change_of_folder() {
+        let paths = Paths::under(Path::new("some/home")).unwrap();
+        assert!(paths.settings_file.is_absolute() && paths.control_socket.is_absolute());
+    }
+
+    #[test]
+    fn the_folders_are_for_this_user_only() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = Paths::under(&home.path().join("a/b")).unwrap();
+        paths.create_folders().unwrap();
+        paths.create_folders().unwrap();
+        for folder in [home.path().join("a"), home.path().join("a/b"), paths.logs] {
+            assert_eq!(std::fs::metadata(&folder).unwrap().mode() & 0o777, 0o700, "{}", folder.display());
+        }
+    }
+
+    #[test]
+    fn a_sockets_path_fits_and_is_the_same_each_time() {
+        let deep = Path::new("/tmp").join("deep".repeat(40));
+        let (one, two) = (Paths::under(&deep).unwrap(), Paths::under(&deep).unwrap());
+        assert_eq!(one, two);
+        assert!(one.control_socket.as_os_str().len() <= SOCKET_PATH_MAX, "{}", one.control_socket.display());
+        assert_ne!(one.control_socket, Paths::under(&deep.join("er")).unwrap().control_socket);
+        let exactly = Path::new("/").join("x".repeat(SOCKET_PATH_MAX - "//control.sock".len()));
+        assert_eq!(control_socket(&exactly), exactly.join("control.sock"));
+    }
+
+    #[test]
+    fn a_bound_socket_shows_that_the_path_fits() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = Paths::under(&home.path().join("deep".repeat(40))).unwrap();
+        paths.create_folders().unwrap();
+        std::os::unix::net::UnixListener::bind(&paths.control_socket).unwrap();
+        std::fs::remove_dir_all(paths.control_socket.parent().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_socket_folder_that_others_may_enter_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        let mut paths = Paths::under(home.path()).unwrap();
+        let shared = home.path().join("shared");
+        std::fs::create_dir(&shared).unwrap();
+        paths.control_socket = shared.join("control.sock");
+        std::fs::set_permissions(&shared, PermissionsExt::from_mode(0o755)).unwrap();
+        let error = paths.create_folders().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+        std::fs::set_permissions(&shared, PermissionsExt::from_mode(0o700)).unwrap();
+        paths.create_folders().unwrap();
+    }
+
+    #[test]
+    fn the_platforms_places_are_the_users() {
+        let runtime = tempfile::tempdir().unwrap();
+        let paths = Paths::of_platform(Some(runtime.path().into())).unwrap();
+        assert_eq!(paths.control_socket, runtime.path().join("heartwire/control.sock"));
+        assert_eq!(paths.system_settings_file.as_deref(), Some(Path::new(SYSTEM_SETTINGS)));
+        let gone = Paths::of_platform(Some(runtime.path().join("gone").into())).unwrap();
+        assert_eq!(gone.control_socket.parent(), gone.database.parent());
+    }
+}

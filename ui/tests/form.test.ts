@@ -1,0 +1,95 @@
+import { describe, expect, it } from 'vitest';
+
+import { DEFAULTS, PRESETS } from '../dev/data';
+import type { ConnectionForm, FieldError } from '../src/lib/bindings';
+import { ConnectionDraft, overlay, toDraft, toForm } from '../src/lib/form.svelte';
+
+const error = (field: string): FieldError => ({ field, code: 'missing', value: '', message: 'm' });
+
+const FULL: Required<ConnectionForm> = {
+  name: 'a', url: 'wss://a.example', dialect: 'plain', preset: 'crm-heartbeat', on_open: ['{"id":1}', ' x '], headers: { 'X-Tenant': 'blue' }, subprotocols: ['v1'], connect_timeout: '9s',
+  heartbeat: { kind: 'text', send: ' beat ', reply: { 'json-path': '$.pong' }, every: '5s', timeout: '6s', always: false },
+  reconnect: { first: '1s', cap: '30s', fixed: 'none', jitter: 'none' },
+  message: { title: '{{ text }}', body: ' ', id: '{{ json.id }}', ignore: ["json.type == 'ack'"] },
+};
+
+describe('a form', () => {
+  it.each<ConnectionForm>([FULL, {}, { name: 'b', heartbeat: { always: true } }, { heartbeat: { reply: { contains: 'ok' } } }])('%# comes back as it went in', (form) => {
+    expect(toForm(toDraft(form), form)).toEqual(form);
+  });
+
+  it('sends only what was filled in', () => {
+    const draft = toDraft({});
+    draft.scalars.name = ' CRM ';
+    draft.lists.on_open = ['', 'hello', ''];
+    draft.headers = [{ name: '', value: '' }];
+    expect(toForm(draft, {})).toEqual({ name: 'CRM', on_open: ['hello'] });
+  });
+
+  it('drops what was emptied, and the table that held it', () => {
+    const draft = toDraft(FULL);
+    for (const path of ['first', 'cap', 'fixed', 'jitter'] as const) draft.scalars[`reconnect.${path}`] = '';
+    draft.reply = { kind: '', text: '' };
+    const form = toForm(draft, FULL);
+    expect(form).not.toHaveProperty('reconnect');
+    expect(form.heartbeat).not.toHaveProperty('reply');
+  });
+
+  it('keeps what it has no field for, and leaves what it was given alone', () => {
+    const base = { name: 'a', dialect: 'plain', preset: 'p', future: { x: 1 } } as ConnectionForm;
+    const before = structuredClone(base);
+    const draft = toDraft(base);
+    draft.scalars.name = 'b';
+    expect(toForm(draft, base)).toEqual({ ...before, name: 'b' });
+    expect(base).toEqual(before);
+  });
+
+  it('shows what holds where a field is empty: the preset over the defaults', () => {
+    const preset = PRESETS[1] ?? null;
+    const { usual } = new ConnectionDraft({}, DEFAULTS, preset);
+    expect(usual.scalars['heartbeat.every']).toBe('5s');
+    expect(usual.scalars['reconnect.fixed']).toBe('4s');
+    expect(usual.scalars['reconnect.cap']).toBe('30s');
+    expect(usual.reply).toEqual({ kind: 'equals', text: 'HeartBeat' });
+    expect(overlay({ heartbeat: { reply: { equals: 'a' } } }, { heartbeat: { reply: { contains: 'b' } } }).heartbeat?.reply).toEqual({ contains: 'b' });
+  });
+});
+
+describe('an error', () => {
+  it.each([
+    ['url', 'url'],
+    ['heartbeat.every', 'heartbeat.every'],
+    ['heartbeat.reply.matches', 'heartbeat.reply'],
+    ['headers.X-Tenant', 'headers'],
+    ['on_open[1]', 'on_open[1]'],
+    ['on_open[7]', 'on_open'],
+    ['message.ignore[0]', 'message.ignore[0]'],
+    ['answers.user', 'answers.user'],
+  ])('of %s is shown at %s', (field, shown) => {
+    const form = new ConnectionDraft({ ...FULL }, DEFAULTS, PRESETS[1] ?? null);
+    form.take([error(field)]);
+    expect(Object.keys(form.errors)).toEqual([shown]);
+    expect(form.others).toEqual([]);
+  });
+
+  it.each(['dialect', 'preset', 'answers.nobody', ''])('of "%s", which has no field, is told all the same', (field) => {
+    const form = new ConnectionDraft({}, DEFAULTS, null);
+    form.take([error(field)]);
+    expect(form.errors).toEqual({});
+    expect(form.others).toEqual([error(field)]);
+  });
+
+  it('goes when its field is changed', () => {
+    const form = new ConnectionDraft({}, DEFAULTS, null);
+    form.take([error('url'), error('name')]);
+    form.changed('url');
+    expect(Object.keys(form.errors)).toEqual(['name']);
+  });
+
+  it('names the row that is on the screen: empty rows go when the form is sent', () => {
+    const form = new ConnectionDraft({}, DEFAULTS, null);
+    form.draft.lists.on_open = ['', 'a', '', 'b'];
+    expect(form.form()).toEqual({ on_open: ['a', 'b'] });
+    expect([...form.draft.lists.on_open]).toEqual(['a', 'b']);
+  });
+});

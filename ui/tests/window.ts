@@ -1,0 +1,58 @@
+// The whole window against a resident that is a list of what was asked and a function that answers.
+
+import { render } from '@testing-library/svelte';
+import { tick } from 'svelte';
+
+import App from '../src/App.svelte';
+import type { Reply, Request, Snapshot } from '../src/lib/bindings';
+import { useTransport } from '../src/lib/ipc';
+
+export interface Resident {
+  asked: Request[];
+  /** Sends a snapshot to the window, as the next of its run. */
+  push(snapshot: Snapshot): Promise<void>;
+  /** Answers requests; nothing for the usual answer. */
+  answer: (request: Request) => Reply | undefined;
+}
+
+export const OK: Reply = { kind: 'ok' };
+
+/** Opens the window on a first snapshot. */
+export async function open(first: Snapshot, answer: Resident['answer'] = () => undefined): Promise<Resident> {
+  let callback: (snapshot: Snapshot) => void = () => undefined;
+  let revision = first.revision;
+  const resident: Resident = {
+    asked: [],
+    answer,
+    push: async (snapshot) => {
+      revision += 1;
+      callback(structuredClone({ ...snapshot, revision }));
+      await settled();
+    },
+  };
+  useTransport({
+    request: (request) => {
+      resident.asked.push(structuredClone(request));
+      const usual: Reply = request.kind === 'subscribe' ? { kind: 'snapshot', snapshot: structuredClone(first) } : OK;
+      return Promise.resolve(resident.answer(request) ?? usual);
+    },
+    listen: (listener) => {
+      callback = listener;
+      return Promise.resolve(() => undefined);
+    },
+  });
+  render(App);
+  await settled();
+  return resident;
+}
+
+/** Waits until every answer has arrived and is on the screen. */
+export async function settled(): Promise<void> {
+  for (let round = 0; round < 10; round += 1) await Promise.resolve();
+  await tick();
+}
+
+/** What was asked, by kind. */
+export function requests<K extends Request['kind']>(resident: Resident, kind: K): Extract<Request, { kind: K }>[] {
+  return resident.asked.filter((request): request is Extract<Request, { kind: K }> => request.kind === kind);
+}

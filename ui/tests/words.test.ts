@@ -1,0 +1,102 @@
+import { describe, expect, it } from 'vitest';
+
+import en from '../messages/en.json';
+import zhCN from '../messages/zh-CN.json';
+import { check, compare, unused } from '../scripts/catalogue.mjs';
+import type { FieldErrorCode, Language } from '../src/lib/bindings';
+import { causeSentence, causeWords } from '../src/lib/cause';
+import { errorWords } from '../src/lib/errors';
+import { ago, duration, lasting, percent, roundTrip, secondsLeft, size } from '../src/lib/format';
+import { desktopLocale, i18n } from '../src/lib/i18n.svelte';
+
+describe('catalogues', () => {
+  it('are complete: same keys, same placeholders, no empty text, none unused', () => {
+    expect(check()).toEqual([]);
+  });
+
+  it.each([
+    [{ a: 'x' }, {}, 'a is missing'],
+    [{ a: 'x' }, { a: ' ' }, 'a is empty'],
+    [{ a: '{n} x' }, { a: 'x' }, 'placeholders'],
+    [{}, { b: 'x' }, 'b is not in English'],
+  ])('a fault is found: %j against %j', (reference, other, fault) => {
+    expect(compare(reference as Record<string, string>, other as Record<string, string>, 'zh-CN').join()).toContain(fault);
+  });
+
+  it('a key that nothing names is found', () => {
+    expect(unused({ 'some.key': 'x', 'cause.dns': 'y' }, "t('other.key')")).toEqual(['en: nothing names some.key']);
+  });
+
+  it('have words for every cause and every field error the resident can send', () => {
+    const causes = ['dns', 'refused', 'unreachable', 'connect-timeout', 'tls', 'proxy', 'unauthorized', 'heartbeat-timeout', 'reset', 'protocol', 'too-large', 'slept', 'network-changed', 'by-person', 'configuration'];
+    const errors: Record<FieldErrorCode, true> = {
+      missing: true, 'name-taken': true, 'too-long': true, 'url-invalid': true, 'url-scheme': true, 'url-fragment': true, 'duration-invalid': true, 'duration-zero': true,
+      'duration-range': true, 'unknown-choice': true, 'unknown-preset': true, 'unknown-key': true, 'wrong-type': true, 'regex-invalid': true, 'json-path-invalid': true,
+      'template-invalid': true, 'header-invalid': true, 'subprotocol-invalid': true, 'exactly-one': true, 'first-above-cap': true,
+    };
+    for (const catalogue of [en, zhCN] as Record<string, string>[]) {
+      for (const code of causes) expect(catalogue).toHaveProperty([`cause.${code}`]);
+      for (const code of Object.keys(errors)) expect(catalogue).toHaveProperty([`error.${code}`]);
+    }
+  });
+});
+
+describe('a cause', () => {
+  const sentence = (code: string, text = 'the English text') => causeSentence({ code, text });
+
+  it.each([
+    ['heartbeat-timeout', 'No answer to the heartbeat', '心跳没有应答'],
+    ['closed-1012', 'The server closed for a restart (1012)', '服务器因重启而关闭（1012）'],
+    ['closed-4321', 'The server closed the connection (4321)', '服务器关闭了连接（4321）'],
+    ['http-503', 'The server is not available now (503)', '服务器暂时不可用（503）'],
+    ['http-418', 'The server answered 418 instead of opening the connection', '服务器返回 418，未建立连接'],
+    ['brand-new', 'The English text', 'The English text'],
+    ['closed-x', 'The English text', 'The English text'],
+  ])('%s has its own words in both languages', (code, english, chinese) => {
+    expect(sentence(code)).toBe(english);
+    i18n.use('zh-CN');
+    expect(sentence(code)).toBe(chinese);
+  });
+
+  it('keeps the detail where only that says what to do', () => {
+    expect(causeWords({ code: 'tls', text: 'certificate expired' })).toBe('the server’s certificate or encryption was refused (certificate expired)');
+  });
+
+  it('is not looked up in what every object has', () => {
+    expect(i18n.find('constructor')).toBeUndefined();
+    expect(sentence('__proto__', 'odd')).toBe('Odd');
+  });
+});
+
+it('a field error says its value as text, and an unknown one its English sentence', () => {
+  expect(errorWords({ field: 'name', code: 'name-taken', value: '{value}<b>', message: 'm' })).toBe('Another connection is already called “{value}<b>”.');
+  expect(errorWords({ field: 'name', code: 'new-rule' as FieldErrorCode, value: '', message: 'Do this.' })).toBe('Do this.');
+});
+
+describe('figures', () => {
+  const plain = (text: string) => text.replaceAll('\u00a0', ' ');
+  const second = 1000;
+  const hour = 3600 * second;
+
+  it.each([
+    [-500, '0 s'], [0, '0 s'], [38_400, '38 s'], [68_000, '1 min 8 s'], [hour, '1 h'], [hour + 3000, '1 h'], [2 * hour + 10 * 60 * second, '2 h 10 min'],
+    [148 * hour, '6 d 4 h'], [1000 * 24 * hour, '1,000 d'],
+  ])('a duration of %d ms is %s', (ms, words) => expect(plain(duration(ms))).toBe(words));
+
+  it('a span that lasts shows one unit below an hour', () => expect(plain(lasting(68_000))).toBe('1 min'));
+
+  it('follow the language', () => {
+    i18n.use('zh-CN');
+    expect(plain(duration(2 * hour + 10 * 60 * second))).toBe('2 小时 10 分钟');
+    expect(plain(ago(19 * 60 * second))).toBe('19 分钟前');
+  });
+
+  it.each([[1.44, '1.4 ms'], [12.3, '12 ms'], [999.4, '999 ms'], [1234, '1.2 s']])('a round trip of %d ms is %s', (ms, words) => expect(plain(roundTrip(ms))).toBe(words));
+  it.each([[0, '0 B'], [999, '999 B'], [1234, '1.2 KB'], [1_048_576, '1 MB'], [123_456_789, '123 MB']])('%d bytes are %s', (bytes, words) => expect(plain(size(bytes))).toBe(words));
+  it.each([[100, '100 %'], [99.999, '99.99 %'], [98.97, '98.9 %'], [0, '0 %']])('%d percent is %s: never rounded up to whole', (value, words) => expect(plain(percent(value))).toBe(words));
+  it.each([[4000, 0, 4], [4000, 1, 4], [4000, 3001, 1], [4000, 4000, 0], [4000, 9000, 0]])('until %d at %d there are %d full seconds', (until, now, left) => expect(secondsLeft(until, now)).toBe(left));
+});
+
+it.each<[readonly string[], Exclude<Language, 'system'>]>([
+  [['de-DE', 'zh-CN', 'en'], 'zh-CN'], [['zh-Hans-SG'], 'zh-CN'], [['zh'], 'zh-CN'], [['zh-TW', 'en-GB'], 'en'], [['fr'], 'en'], [[], 'en'], [['C', 'not a tag!'], 'en'],
+])('a desktop that speaks %j gets %s', (desktop, locale) => expect(desktopLocale(desktop)).toBe(locale));
