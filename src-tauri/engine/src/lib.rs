@@ -2,6 +2,7 @@
 //! state. It knows nothing of Tauri; every rule that needs no I/O is in `heartwire-core`.
 
 pub mod control;
+pub mod demo_server;
 pub mod dial;
 pub mod driver;
 pub mod notifier;
@@ -9,4 +10,5 @@ pub mod paths;
 pub mod settings_file;
 pub mod socket;
 pub mod store;
+pub mod supervisor;
 pub mod tls;

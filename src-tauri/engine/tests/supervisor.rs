@@ -160,9 +160,8 @@ async fn with_nothing_configured_the_demo_runs_until_a_connection_is_added() {
     let mut server = Server::start().await;
     let home = Home::with("");
     let mut app = home.app().await;
-    let snapshot = app
-        .until(|snapshot| snapshot.demo && connection(snapshot, "Demo").state == LinkState::Connected)
-        .await;
+    let snapshot =
+        app.until(|snapshot| snapshot.demo && connection(snapshot, "Demo").state == LinkState::Connected).await;
     assert_eq!(snapshot.connections.len(), 1);
     app.until(|snapshot| !snapshot.messages.is_empty()).await;
 

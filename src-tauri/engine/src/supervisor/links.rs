@@ -70,10 +70,6 @@ impl LinkRecord {
         self.last_message = last_message;
     }
 
-    pub fn paused(&self) -> bool {
-        self.state == LinkState::Paused
-    }
-
     /// Takes a status of the driver.
     pub fn status_changed(&mut self, status: LinkStatus, retry_in: Option<Duration>, now_ms: i64) -> Changed {
         if status.state != self.state {
@@ -184,7 +180,9 @@ impl LinkRecord {
             connection: self.connection.name.clone(),
             state: status.state,
             attempt: (status.attempt > 0).then_some(status.attempt),
-            retry_in_ms: retry_in.filter(|_| status.state == LinkState::Waiting).map(|wait| millis(wait).unsigned_abs()),
+            retry_in_ms: retry_in
+                .filter(|_| status.state == LinkState::Waiting)
+                .map(|wait| millis(wait).unsigned_abs()),
             cause: match status.state {
                 LinkState::Waiting | LinkState::Blocked => {
                     status.cause.as_ref().map(heartwire_core::cause::Cause::view)

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use heartwire_core::link::{Generation, LinkStatus};
 use heartwire_core::settings::Connection;
+use heartwire_core::view::LinkState;
 
 use super::links::{LinkRecord, STRIP_MS, now_ms};
 use super::run::Run;
 use super::state::State;
 use super::writes::Write;
 use super::{Source, demo};
-use crate::driver::{self, Command, ConnectionId};
+use crate::driver::{self, Command, ConnectionId, DriverEvent, DriverEventKind};
 use crate::settings_file;
 
 impl Run {
@@ -47,7 +49,8 @@ impl Run {
     /// The connections that should run: the person's, or the demo while there are none and nothing is wrong.
     async fn wanted(&mut self) -> Vec<Connection> {
         let state = &mut self.state;
-        let empty = state.settings.forms.is_empty() && state.settings.problems.is_empty();
+        let settings = &state.settings;
+        let empty = settings.connections.is_empty() && settings.forms.is_empty() && settings.problems.is_empty();
         if !(state.demo_wanted && empty) {
             state.demo = None;
             return state.settings.connections.clone();
@@ -92,10 +95,21 @@ impl Run {
         id
     }
 
-    /// The first command of a link.
+    /// Starts a link, unless the person paused it in an earlier run: then it has nothing to do yet.
     fn begin(&mut self, id: ConnectionId) {
         let paused = self.state.links.get(&id).is_some_and(|link| self.state.paused.contains(&link.connection.name));
-        self.command(id, if paused { Command::Pause } else { Command::Start });
+        if paused {
+            let status = LinkStatus {
+                state: LinkState::Paused,
+                generation: Generation::default(),
+                attempt: 0,
+                retry_at: None,
+                cause: None,
+            };
+            self.driver_event(DriverEvent { id, kind: DriverEventKind::Status(status, None) });
+        } else {
+            self.command(id, Command::Start);
+        }
     }
 
     /// Ends a link; its driver says `Stopped` when its socket is closed.

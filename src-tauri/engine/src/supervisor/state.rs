@@ -10,9 +10,9 @@ use heartwire_core::view::{
     GapView, LastMessage, MessageView, OutageView, Problem, ProblemKind, SNAPSHOT_ROWS, Snapshot, SpanKind,
 };
 
+use super::Source;
 use super::demo::Demo;
 use super::links::{LinkRecord, now_ms};
-use super::{NotifyOptions, Source};
 use crate::driver::ConnectionId;
 use crate::notifier::Notifier;
 use crate::settings_file::Loaded;
@@ -34,7 +34,6 @@ pub struct State {
     pub paused: BTreeSet<String>,
     pub demo_wanted: bool,
     pub demo: Option<Demo>,
-    pub notify: Option<NotifyOptions>,
     pub notifier: Option<Notifier>,
     pub attention: Attention,
     pub tls: TlsConfig,
@@ -67,7 +66,6 @@ impl State {
             paused: BTreeSet::new(),
             demo_wanted: options.demo,
             demo: None,
-            notify: options.notify,
             notifier,
             attention: Attention::new(),
             tls: TlsConfig::platform(),

@@ -80,11 +80,12 @@ impl Writes {
     /// Keeps what the disk refused, to try it again in a while.
     pub fn hold(&mut self, write: Write) {
         self.held_until = Some(Instant::now() + RETRY);
+        let room = self.queue.len() < MOST_QUEUED;
         match (write, self.queue.front_mut()) {
             (Write::Again(newer), Some(Write::Again(older))) if older.len() + newer.len() <= MOST_MESSAGES => {
                 older.extend(newer);
             }
-            (write, _) if self.queue.len() < MOST_QUEUED => self.queue.push_front(write),
+            (write, _) if room => self.queue.push_front(write),
             _ => tracing::error!("storage: too much waits for the disk; the newest of it is lost"),
         }
     }
