@@ -16,10 +16,13 @@ use crate::process::{Running, tied};
 use crate::tray;
 
 /// The screen's width and height in pixels.
-pub const SCREEN: (u32, u32) = (1280, 860);
+pub const SCREEN: (u32, u32) = (1440, 900);
 /// The height of the panel at the top, in pixels.
 const PANEL: u32 = 32;
 const NOTIFICATIONS: &str = "org.freedesktop.Notifications";
+/// What dunst offers beyond the specification.
+const DUNST: Object<'static> =
+    Object { owner: NOTIFICATIONS, path: "/org/freedesktop/Notifications", interface: "org.dunstproject.cmd0" };
 /// How long any part may take to be ready. Generous: other builds may keep the machine busy.
 const READY_WITHIN: Duration = Duration::from_secs(20);
 
@@ -147,10 +150,8 @@ impl Desktop {
     /// Every notification there has been, the oldest first. Those still on the screen are closed, since only closed ones
     /// are in dunst's history.
     pub fn notifications(&self) -> Result<Vec<Notification>, Failure> {
-        let dunst =
-            Object { owner: NOTIFICATIONS, path: "/org/freedesktop/Notifications", interface: "org.dunstproject.cmd0" };
-        self.bus.call(dunst, "NotificationCloseAll", &[])?;
-        let history = self.bus.call(dunst, "NotificationListHistory", &[])?;
+        self.bus.call(DUNST, "NotificationCloseAll", &[])?;
+        let history = self.bus.call(DUNST, "NotificationListHistory", &[])?;
         let rows = history[0].as_array().cloned().unwrap_or_default();
         let text = |row: &serde_json::Value, key: &str| row[key]["data"].as_str().unwrap_or_default().to_owned();
         let mut found: Vec<_> = rows
@@ -164,9 +165,19 @@ impl Desktop {
         Ok(found.into_iter().map(|(_, notification)| notification).collect())
     }
 
+    /// Holds popups back, as a person does while presenting, and shows those that came meanwhile afterwards.
+    pub fn pause_popups(&self, paused: bool) -> Result<(), Failure> {
+        self.bus.set_property(DUNST, "paused", &["b", if paused { "true" } else { "false" }])
+    }
+
     /// Saves what is on the screen as a PNG file.
     pub fn screenshot(&self, file: &Path) -> Result<(), Failure> {
         self.scrot(file, &[])
+    }
+
+    /// Saves the window that has the focus, with its title bar, as a PNG file.
+    pub fn screenshot_of_window(&self, file: &Path) -> Result<(), Failure> {
+        self.scrot(file, &["--focused", "--border"])
     }
 
     /// Saves the right end of the panel, where the tray is, as a PNG file.
