@@ -71,6 +71,8 @@ fn refuses_a_wrong_address(window: &Window, resident: &Resident) {
 fn adds_a_connection(window: &Window, url: &str) {
     fill(window, "field-answers.server", url);
     window.find("save").unwrap().click().unwrap();
+    // Saving leads back to the list of the settings.
+    window.find("settings-edit-crm").unwrap();
     window.find("nav-connections").unwrap().click().unwrap();
     window.find("card-crm").unwrap();
 }

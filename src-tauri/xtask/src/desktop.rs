@@ -186,18 +186,17 @@ impl Desktop {
         self.scrot(file, &["-a", &area])
     }
 
-    /// Asks the window on top to close, as its title bar's button does.
+    /// Asks the window with this title to close, as its title bar's button does.
     pub fn close_window(&self, title: &str) -> Result<(), Failure> {
-        let pattern = format!("^{title}");
-        self.run(
-            "xdotool",
-            &["search", "--onlyvisible", "--name", &pattern, "windowactivate", "--sync", "key", "alt+F4"],
-        )
+        // -F: the whole title.
+        self.run("wmctrl", &["-F", "-c", title]).map(drop)
     }
 
-    /// Whether a window whose title begins so is on the screen.
+    /// Whether a window with this title is on the screen.
     pub fn has_window(&self, title: &str) -> bool {
-        self.run("xdotool", &["search", "--onlyvisible", "--name", &format!("^{title}")]).is_ok()
+        // A line is number, desktop, host and title.
+        let is_it = |line: &str| line.split_whitespace().skip(3).eq(title.split_whitespace());
+        self.run("wmctrl", &["-l"]).is_ok_and(|list| list.lines().any(is_it))
     }
 
     fn scrot(&self, file: &Path, args: &[&str]) -> Result<(), Failure> {
@@ -205,14 +204,14 @@ impl Desktop {
             fs::create_dir_all(folder).map_err(Failure::io(format!("making {}", folder.display())))?;
         }
         let file = file.to_string_lossy();
-        self.run("scrot", &[args, &["--overwrite", &file]].concat())
+        self.run("scrot", &[args, &["--overwrite", &file]].concat()).map(drop)
     }
 
-    fn run(&self, program: &str, args: &[&str]) -> Result<(), Failure> {
+    fn run(&self, program: &str, args: &[&str]) -> Result<String, Failure> {
         let mut command = self.command(program);
         let output = command.args(args).output().map_err(Failure::io(format!("{program} could not be started")))?;
         if output.status.success() {
-            return Ok(());
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
         let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         Err(Failure::new(format!("`{}` ended with {}: {words}", show(&command), output.status)))

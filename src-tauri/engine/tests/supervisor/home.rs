@@ -60,10 +60,8 @@ impl App {
     pub async fn until(&mut self, holds: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
         let mut snapshots = self.handle.snapshots();
         let waited = tokio::time::timeout(LIMIT, snapshots.wait_for(|snapshot| holds(snapshot))).await;
-        match waited {
-            Ok(found) => found.unwrap().clone(),
-            Err(_elapsed) => panic!("it never came to this: {:#?}", self.handle.snapshots().borrow()),
-        }
+        let Ok(found) = waited else { panic!("it never came to this: {:#?}", self.handle.snapshots().borrow()) };
+        found.unwrap().clone()
     }
 
     pub async fn events_until(&mut self, count: usize, wanted: impl Fn(&Event) -> bool) -> Vec<Event> {
