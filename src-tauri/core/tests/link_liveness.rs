@@ -23,7 +23,7 @@ fn invariant_1_silence_is_death_at_heartbeat_sent_plus_timeout_and_never_earlier
         let heard = rig.at();
 
         rig.wait(EVERY - 1);
-        assert_eq!(rig.beats(), [], "{kind:?}");
+        assert!(rig.beats().is_empty(), "{kind:?}");
         rig.wait(TIMEOUT);
         assert_eq!(rig.state(), LinkState::Connected, "{kind:?}: dead early");
         let expected: &[u64] = if kind == HeartbeatKind::None { &[] } else { &[heard + EVERY] };
@@ -89,7 +89,7 @@ fn invariant_4_a_graceful_close_has_its_code_and_takes_at_most_a_second() {
         rig.wait(400);
         rig.input(Input::Closed(generation, cause(CauseCode::Closed(code))));
         rig.wait(60_000);
-        assert_eq!(rig.times(|output| matches!(output, Output::Abort(_) | Output::Dial(_))), []);
+        assert!(rig.times(|output| matches!(output, Output::Abort(_) | Output::Dial(_))).is_empty());
     }
 }
 

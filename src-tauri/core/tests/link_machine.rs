@@ -1,6 +1,8 @@
 //! The link under arbitrary settings, inputs and time steps. A small model of the outside world keeps the books: which
 //! socket exists, what was heard and sent on it, and when was dialled.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail the test")]
+
 mod link_rig;
 
 use std::collections::VecDeque;
@@ -96,7 +98,7 @@ impl World {
                 self.input(Input::DialOk(generation));
             }
             (Step::DialFailed(cause), Some((generation, Wire::Dialing))) => {
-                self.end(cause.clone());
+                self.end(&cause);
                 self.input(Input::DialFailed(generation, cause));
             }
             (Step::Bytes, Some((generation, Wire::Open | Wire::Closing))) => {
@@ -126,7 +128,7 @@ impl World {
                 self.input(Input::Fatal(generation, cause));
             }
             (Step::Closed(cause), Some((generation, Wire::Open | Wire::Closing))) => {
-                self.end(cause.clone());
+                self.end(&cause);
                 self.input(Input::Closed(generation, cause));
             }
             (Step::Stale(kind, cause), _) => self.stale(kind, cause),
@@ -155,9 +157,9 @@ impl World {
     }
 
     /// The socket is gone without the link having asked for it.
-    fn end(&mut self, cause: Cause) {
+    fn end(&mut self, cause: &Cause) {
         self.socket = None;
-        self.allow(&cause);
+        self.allow(cause);
     }
 
     fn stale(&mut self, kind: u8, cause: Cause) {
@@ -184,9 +186,10 @@ impl World {
 
     fn input(&mut self, input: Input) {
         let was_up = self.link.status().state == LinkState::Connected;
-        self.link.handle(self.now, input.clone());
+        let given = input.clone();
+        self.link.handle(self.now, input);
         while let Some(output) = self.link.poll_output() {
-            self.obey(output, &input, was_up);
+            self.obey(output, &given, was_up);
         }
         assert_eq!(&self.announced, self.link.status(), "every change is announced, in order");
         self.check();
@@ -197,7 +200,7 @@ impl World {
             Output::Dial(generation) => {
                 assert!(self.socket.is_none(), "a second socket");
                 let late_enough = self.last_dial.is_none_or(|last| self.now.since(last) >= DIAL_GAP);
-                assert!(late_enough, "two dials within {:?}", DIAL_GAP);
+                assert!(late_enough, "two dials within {DIAL_GAP:?}");
                 self.last_dial = Some(self.now);
                 self.dials_since_up += 1;
                 let (wire, heard, sent) = (Wire::Dialing, self.now, VecDeque::new());

@@ -199,9 +199,6 @@ impl Link {
     }
 
     fn leave(&mut self, now: Moment, phase: Phase, state: LinkState, code: u16) {
-        if matches!((&self.phase, state), (Phase::Stopped, LinkState::Paused)) {
-            return;
-        }
         self.let_go(now, code, CLOSE_LIMIT);
         self.phase = phase;
         self.attempt = 0;

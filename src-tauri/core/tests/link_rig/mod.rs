@@ -1,4 +1,5 @@
 //! A link in virtual time: the clock moves only when a test says so, and stops at every deadline on the way.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail the test")]
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 use std::time::Duration;

@@ -13,6 +13,7 @@ use tokio_tungstenite::tungstenite::http::header::RETRY_AFTER;
 use tokio_tungstenite::tungstenite::http::{HeaderMap, StatusCode};
 
 use heartwire_core::cause::{Cause, CauseCode};
+use heartwire_core::text;
 
 /// The most characters of a server's own words in a cause.
 const WORDS: usize = 120;
@@ -96,19 +97,9 @@ pub(crate) fn lost(error: &Error, limit: usize) -> (Cause, Option<u16>) {
     }
 }
 
-/// Somebody else's words, safe to show: on one line, without control and direction characters, and not too many.
+/// Somebody else's words, safe to show on one line, and not too many.
 pub(crate) fn said(words: &impl ToString) -> String {
-    let words = words.to_string();
-    let mut safe: String = words.chars().filter(|c| !c.is_control() && !is_direction(*c)).take(WORDS + 1).collect();
-    if safe.chars().count() > WORDS {
-        safe.pop();
-        safe.push('…');
-    }
-    safe
-}
-
-fn is_direction(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{61c}')
+    text::one_line(&words.to_string(), WORDS)
 }
 
 fn refused(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Cause {

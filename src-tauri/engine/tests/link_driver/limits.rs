@@ -1,0 +1,123 @@
+//! What is too much, or not WebSocket at all.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use heartwire_core::view::LinkState;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::rig::{AGES, Link, accept, accept_raw, frame, listener, patient};
+
+const MIB: usize = 1 << 20;
+
+#[tokio::test]
+async fn invariant_28_a_message_above_the_limit_closes_with_1009_and_the_next_is_unaffected() {
+    let (listener, port) = listener().await;
+    let mut link = Link::start(patient(port));
+    let mut server = accept(&listener).await;
+    server.send(Message::text("x".repeat(MIB))).await.unwrap();
+    assert_eq!(link.message().await.len(), MIB, "the limit itself is allowed");
+
+    let (mut sink, mut stream) = server.split();
+    // The server is still writing when it is told.
+    let write = tokio::spawn(async move {
+        let _ = sink.send(Message::text("x".repeat(MIB + 1))).await;
+        sink
+    });
+    assert_eq!(close_code(timeout(AGES, stream.next()).await.unwrap()), 1009);
+    let (code, text) = link.lost().await;
+    assert_eq!(code, "too-large");
+    assert_eq!(text, "the server sent a message of at least 1048577 bytes; the limit is 1048576");
+    let _sink = write.await.unwrap();
+
+    let mut server = accept(&listener).await;
+    server.send(Message::text("small")).await.unwrap();
+    assert_eq!(link.message().await, "small");
+}
+
+#[tokio::test]
+async fn invariant_28_the_limit_holds_for_a_message_in_fragments() {
+    let (listener, port) = listener().await;
+    let mut link = Link::start(patient(port));
+    let mut server = accept_raw(&listener).await;
+    let part = vec![b'x'; MIB / 2];
+    let (mut first, mut more) = (frame(1, &part), frame(0, &part));
+    (first[0], more[0]) = (0x01, 0x00);
+    let sent = [first, more.clone(), more].concat();
+    let writing = async {
+        // It may be cut off in the middle.
+        let _ = server.write_all(&sent).await;
+        close_in(&mut server).await
+    };
+    let (code, (cause, _)) = tokio::join!(writing, link.lost());
+    assert_eq!((code, cause.as_str()), (1009, "too-large"));
+}
+
+#[tokio::test]
+async fn invariant_28_a_peer_that_ignores_our_close_is_left_after_a_second() {
+    let (listener, port) = listener().await;
+    let mut link = Link::start(patient(port));
+    let mut server = accept_raw(&listener).await;
+    link.until(LinkState::Connected).await;
+    // A frame that says it has 2^40 bytes; then nothing is read any more.
+    server.write_all(&[0x82, 127, 0, 0, 1, 0, 0, 0, 0, 0]).await.unwrap();
+    let told = crate::rig::Clock::start();
+    assert_eq!(link.lost().await.0, "too-large");
+    assert!(told.elapsed() < Duration::from_secs(3), "{:?}", told.elapsed());
+}
+
+#[tokio::test]
+async fn what_is_not_websocket_is_refused_with_its_code() {
+    let (listener, port) = listener().await;
+    let mut link = Link::start(patient(port));
+    let bad: [(&[u8], u16); 6] = [
+        (&frame(1, b"\xff\xfe"), 1007),
+        (&[0xc1, 1, 0x78], 1002),
+        (&[0x81, 0x80, 0, 0, 0, 0], 1002),
+        (&frame(0, b"continues nothing"), 1002),
+        (&frame(3, b"reserved"), 1002),
+        (&frame(9, &[b'p'; 126]), 1002),
+    ];
+    for (bytes, expected) in bad {
+        let mut server = accept_raw(&listener).await;
+        server.write_all(bytes).await.unwrap();
+        assert_eq!(close_in(&mut server).await, expected, "{bytes:?}");
+        drop(server);
+        let (code, text) = link.lost().await;
+        assert_eq!(code, "protocol", "{text}");
+    }
+    let mut server = accept(&listener).await;
+    server.send(Message::text("fine")).await.unwrap();
+    assert_eq!(link.message().await, "fine");
+}
+
+#[tokio::test]
+async fn a_binary_frame_and_strange_texts_are_handed_on() {
+    let (listener, port) = listener().await;
+    let mut link = Link::start(patient(port));
+    let mut server = accept(&listener).await;
+    for text in ["", "\0", "<b>\u{202e}"] {
+        server.send(Message::text(text)).await.unwrap();
+        assert_eq!(link.message().await, text);
+    }
+    server.send(Message::binary(vec![0; 1000])).await.unwrap();
+    assert_eq!(link.message().await, "");
+}
+
+fn close_code(message: Option<Result<Message, tokio_tungstenite::tungstenite::Error>>) -> u16 {
+    match message {
+        Some(Ok(Message::Close(Some(frame)))) => frame.code.into(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The code of the close frame that the client sends.
+async fn close_in(stream: &mut TcpStream) -> u16 {
+    let mut frame = [0; 8];
+    timeout(AGES, stream.read_exact(&mut frame)).await.unwrap().unwrap();
+    assert_eq!(frame[0], 0x88, "{frame:?}");
+    u16::from_be_bytes([frame[6] ^ frame[2], frame[7] ^ frame[3]])
+}

@@ -1,0 +1,243 @@
+//! A driver with its events, a small dialect, and the servers' side.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use heartwire_core::dialect::{Decoded, Dialect, Incoming};
+use heartwire_core::link::{Backoff, Heartbeat, HeartbeatKind, Jitter, LinkStatus};
+use heartwire_core::message::{Message, MessageKind};
+use heartwire_core::settings::{Connection, DialectSettings, PlainSettings};
+use heartwire_core::view::LinkState;
+use heartwire_engine::driver::{
+    Command, ConnectionId, DriverEvent, DriverEventKind, DriverHandle, NotConnected, spawn_with,
+};
+use heartwire_engine::tls::TlsConfig;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::{WebSocketStream, accept_async};
+
+/// Longer than anything here may take on a busy machine.
+pub const AGES: Duration = Duration::from_secs(20);
+
+pub const EVERY: Duration = Duration::from_millis(300);
+pub const TIMEOUT: Duration = Duration::from_millis(300);
+
+/// Beats after 300 ms, waits 300 ms for the answer, and dials again after at most 100 ms.
+pub fn connection(port: u16) -> Connection {
+    Connection {
+        name: "test".to_owned(),
+        url: format!("ws://127.0.0.1:{port}/path?query=1").parse().unwrap(),
+        dialect: DialectSettings::Plain(PlainSettings {
+            connection: "test".to_owned(),
+            reply: None,
+            title: String::new(),
+            body: String::new(),
+            id: String::new(),
+            ignore: Vec::new(),
+        }),
+        preset: None,
+        on_open: Vec::new(),
+        headers: BTreeMap::new(),
+        subprotocols: Vec::new(),
+        heartbeat: Heartbeat {
+            kind: HeartbeatKind::Text("beat".to_owned()),
+            every: EVERY,
+            timeout: TIMEOUT,
+            always: false,
+        },
+        backoff: Backoff {
+            first: Duration::from_millis(100),
+            cap: Duration::from_millis(100),
+            fixed: None,
+            jitter: Jitter::Full,
+        },
+        connect_timeout: Duration::from_secs(10),
+    }
+}
+
+/// The same, but patient: neither heartbeat nor death within a test.
+pub fn patient(port: u16) -> Connection {
+    let mut connection = connection(port);
+    connection.heartbeat.every = Duration::from_secs(3600);
+    connection
+}
+
+/// The text `beat` answers a heartbeat, `boom` makes it panic, and everything else is a message with itself as body.
+struct Words;
+
+impl Dialect for Words {
+    fn decode(&mut self, frame: Incoming<'_>) -> Decoded {
+        let (body, kind, size) = match frame {
+            Incoming::Text("beat") => return Decoded { heartbeat_reply: true, ..Decoded::default() },
+            Incoming::Text("boom") => panic!("the dialect fails, as the test wants it"),
+            Incoming::Text(text) => (text.to_owned(), MessageKind::Text, text.len()),
+            Incoming::Binary(bytes) => (String::new(), MessageKind::Binary, bytes.len()),
+        };
+        let (id, title, size) = (None, String::new(), size as u64);
+        let message = Message { id, title, body, priority: 3, kind, size, caught_up: false };
+        Decoded { messages: vec![message], ..Decoded::default() }
+    }
+}
+
+pub struct Link {
+    pub handle: DriverHandle,
+    pub events: mpsc::Receiver<DriverEvent>,
+    pub seen: Vec<DriverEventKind>,
+    messages: std::collections::VecDeque<String>,
+}
+
+impl Link {
+    pub fn start(connection: Connection) -> Self {
+        Self::with(connection, TlsConfig::platform(), 64)
+    }
+
+    pub fn with(connection: Connection, tls: TlsConfig, capacity: usize) -> Self {
+        let (sender, events) = mpsc::channel(capacity);
+        let handle = spawn_with(ConnectionId(7), connection, tls, 1, sender, Box::new(|| Box::new(Words)));
+        handle.command(Command::Start);
+        Self { handle, events, seen: Vec::new(), messages: std::collections::VecDeque::new() }
+    }
+
+    pub async fn next(&mut self) -> DriverEventKind {
+        let event = timeout(AGES, self.events.recv()).await;
+        let event = event.unwrap_or_else(|_| panic!("nothing happens after {:#?}", self.seen));
+        let event = event.unwrap_or_else(|| panic!("the driver has ended after {:#?}", self.seen));
+        assert_eq!(event.id, ConnectionId(7));
+        if let DriverEventKind::Messages(messages) = &event.kind {
+            assert!(!messages.is_empty());
+            self.messages.extend(messages.iter().map(|message| message.body.clone()));
+        } else {
+            self.seen.push(event.kind.clone());
+        }
+        event.kind
+    }
+
+    /// The next status of this state.
+    pub async fn until(&mut self, state: LinkState) -> LinkStatus {
+        loop {
+            if let DriverEventKind::Status(status, _) = self.next().await
+                && status.state == state
+            {
+                return status;
+            }
+        }
+    }
+
+    /// The code and the words of the next cause for waiting.
+    pub async fn lost(&mut self) -> (String, String) {
+        let cause = self.until(LinkState::Waiting).await.cause.unwrap().view();
+        (cause.code, cause.text)
+    }
+
+    pub async fn round_trip(&mut self) -> Duration {
+        loop {
+            if let DriverEventKind::RoundTrip(time) = self.next().await {
+                return time;
+            }
+        }
+    }
+
+    pub async fn message(&mut self) -> String {
+        loop {
+            if let Some(message) = self.messages.pop_front() {
+                return message;
+            }
+            self.next().await;
+        }
+    }
+
+    pub fn send(&self, text: impl Into<String>) -> oneshot::Receiver<Result<(), NotConnected>> {
+        let (told, answer) = oneshot::channel();
+        assert!(self.handle.command(Command::Send(text.into(), told)));
+        answer
+    }
+
+    /// How often it said that it is in this state.
+    pub fn times(&self, state: LinkState) -> usize {
+        let count =
+            |kind: &&DriverEventKind| matches!(kind, DriverEventKind::Status(status, _) if status.state == state);
+        self.seen.iter().filter(count).count()
+    }
+}
+
+pub async fn listener() -> (TcpListener, u16) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+pub async fn accept(listener: &TcpListener) -> WebSocketStream<TcpStream> {
+    accept_async(accept_tcp(listener).await).await.unwrap()
+}
+
+pub async fn accept_tcp(listener: &TcpListener) -> TcpStream {
+    timeout(AGES, listener.accept()).await.expect("nobody dials").unwrap().0
+}
+
+/// Reads the upgrade request.
+pub async fn request(stream: &mut TcpStream) -> String {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        request.push(stream.read_u8().await.unwrap());
+    }
+    String::from_utf8(request).unwrap()
+}
+
+/// Upgrades by hand, for servers that then write frames by hand.
+pub async fn accept_raw(listener: &TcpListener) -> TcpStream {
+    let mut stream = accept_tcp(listener).await;
+    let request = request(&mut stream).await;
+    let key = request.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
+    let accept = derive_accept_key(key.as_bytes());
+    let answer = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {accept}\r\n\r\n"
+    );
+    stream.write_all(answer.as_bytes()).await.unwrap();
+    stream
+}
+
+/// An unmasked frame with its FIN bit, as a server sends it.
+pub fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0x80 | opcode];
+    match u16::try_from(payload.len()) {
+        Ok(short) if short < 126 => frame.push(short.to_be_bytes()[1]),
+        Ok(medium) => {
+            frame.push(126);
+            frame.extend(medium.to_be_bytes());
+        }
+        Err(_) => {
+            frame.push(127);
+            frame.extend((payload.len() as u64).to_be_bytes());
+        }
+    }
+    frame.extend(payload);
+    frame
+}
+
+/// Reads until the peer is gone: what came, and whether it was reset.
+pub async fn read_to_end(stream: &mut TcpStream) -> (Vec<u8>, bool) {
+    let mut came = Vec::new();
+    let end = timeout(AGES, stream.read_to_end(&mut came)).await.expect("the peer stays");
+    (came, end.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset))
+}
+
+pub fn assert_about(took: Duration, at_least: Duration) {
+    assert!(took >= at_least, "after {took:?} instead of {at_least:?}");
+    assert!(took <= at_least + Duration::from_secs(1), "after {took:?} instead of {at_least:?}");
+}
+
+pub struct Clock(Instant);
+
+impl Clock {
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
