@@ -5,7 +5,8 @@ export default defineConfig(({ mode }) => ({
   plugins: [svelte()],
   // Tests mount components, so they need Svelte's browser build.
   resolve: mode === 'test' ? { conditions: ['browser'] } : {},
-  server: { host: '127.0.0.1' },
+  // The tests look at the presets, whose questions need words.
+  server: { host: '127.0.0.1', fs: { allow: ['.', '../config/presets'] } },
   build: {
     // WebKitGTK as Debian 12 and Ubuntu 24.04 have it.
     target: 'safari16',

@@ -1,5 +1,10 @@
 //! What both graphical roles share: Tauri's context, the runtime and the question whether there is a display.
 
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use tauri::{App, RunEvent};
 use tokio::runtime::Runtime;
 
 use crate::exit::Failure;
@@ -32,4 +37,30 @@ pub fn require_display() -> Result<(), Failure> {
         ));
     }
     Ok(())
+}
+
+/// Whether an app is over when its last window is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LastWindow {
+    /// It ends the app.
+    Ends,
+    /// It means nothing: only `exit`, which names a code, ends the app.
+    MeansNothing,
+}
+
+/// Runs the event loop until it ends, and gives the code that `exit` named; Tauri's own loses it.
+pub fn run(app: App, last_window: LastWindow) -> ExitCode {
+    let code = Arc::new(AtomicU8::new(0));
+    let named = code.clone();
+    app.run_return(move |_, event| match event {
+        RunEvent::ExitRequested { code: Some(code), .. } => {
+            // Exit codes are eight bits wide.
+            named.store(u8::try_from(code).unwrap_or(u8::MAX), Ordering::Relaxed);
+        }
+        RunEvent::ExitRequested { code: None, api, .. } if last_window == LastWindow::MeansNothing => {
+            api.prevent_exit();
+        }
+        _ => {}
+    });
+    ExitCode::from(code.load(Ordering::Relaxed))
 }

@@ -30,7 +30,7 @@ fn main() -> ExitCode {
         Some(Role::Listen(options)) => tools::listen::run(&options),
         Some(Role::Check { file }) => tools::check::run(file.as_deref()),
         Some(Role::Status { json }) => tools::ask::status(json),
-        Some(Role::DemoServer { port, script }) => tools::demo_server::run(port, script),
+        Some(Role::DemoServer { port, script }) => tools::demo_server::run(port, script.as_deref()),
     };
     match ended {
         Ok(code) => code,

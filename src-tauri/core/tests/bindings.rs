@@ -1,5 +1,5 @@
 //! The window's TypeScript types are exactly those of the protocol: everything that can be reached from a request, a
-//! reply or a snapshot, in one file that is committed. Nothing is written unless it is asked for.
+//! reply or an event of the page, in one file that is committed. Nothing is written unless it is asked for.
 
 #![cfg(feature = "bindings")]
 
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use heartwire_core::control::{Reply, Request};
+use heartwire_core::control::{Reply, Request, WindowView};
 use heartwire_core::view::Snapshot;
 use ts_rs::{Config, TS, TypeVisitor};
 
@@ -16,7 +16,8 @@ const HEADER: &str = "// Generated from the protocol's Rust types; do not edit. 
 
 #[test]
 fn the_committed_bindings_are_those_of_the_protocol() {
-    let generated = Declarations::new().with::<Request>().with::<Reply>().with::<Snapshot>().into_file();
+    let generated =
+        Declarations::new().with::<Request>().with::<Reply>().with::<Snapshot>().with::<WindowView>().into_file();
     let path = committed_path();
     if std::env::var_os("HEARTWIRE_WRITE_BINDINGS").is_some() {
         fs::write(&path, &generated).unwrap_or_else(|error| panic!("{} cannot be written: {error}", path.display()));

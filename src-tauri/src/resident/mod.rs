@@ -6,7 +6,6 @@ mod lock;
 mod picture;
 mod windows;
 
-use std::process::ExitCode;
 use std::time::Duration;
 
 use heartwire_core::control::Request;
@@ -14,10 +13,9 @@ use heartwire_engine::control::{self, Client};
 use heartwire_engine::paths::Paths;
 use heartwire_engine::settings_file;
 use heartwire_engine::supervisor::{self, NotifyOptions, Options, Source};
-use tauri::RunEvent;
 use tokio::sync::{broadcast, mpsc};
 
-use crate::app;
+use crate::app::{self, LastWindow};
 use crate::exit::{Ended, Failure};
 use crate::signals::Signals;
 
@@ -43,20 +41,15 @@ pub fn run(open_window: bool) -> Ended {
         .build(app::context())
         .map_err(|error| Failure::wrong(format!("the desktop cannot be used: {error}")))?;
     runtime.spawn(keeper.keep(app.handle().clone()));
-    let code = app.run_return(|_, event| {
-        // Only `exit`, which names a code, ends the app: it has no window whose end could mean anything.
-        if let RunEvent::ExitRequested { code: None, api, .. } = event {
-            api.prevent_exit();
-        }
-    });
+    let code = app::run(app, LastWindow::MeansNothing);
     runtime.shutdown_timeout(THREADS_END_WITHIN);
-    Ok(if code == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(code)
 }
 
 /// Starts everything that needs no desktop.
 async fn open(paths: Paths, open_window: bool) -> Result<Keeper, Failure> {
     // First, so that an early signal already ends it in order.
-    let signals = Signals::listen().map_err(|error| Failure::wrong(format!("no signal can be received: {error}")))?;
+    let signals = Signals::listen()?;
     let socket = paths.control_socket.clone();
     let handle = supervisor::start(options(paths))
         .await

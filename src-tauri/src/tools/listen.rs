@@ -1,7 +1,6 @@
 //! `heartwire listen`: the engine without tray, window and notifications; events on stdout.
 
 use std::io;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use heartwire_core::listen::Event;
@@ -38,8 +37,7 @@ pub fn run(options: &ListenOptions) -> Ended {
 }
 
 async fn listen(settings: Loaded, json: bool) -> Ended {
-    let mut signals =
-        Signals::listen().map_err(|error| Failure::wrong(format!("no signal can be received: {error}")))?;
+    let mut signals = Signals::listen()?;
     let (to_lines, events) = mpsc::channel(EVENTS_WAITING);
     let handle = supervisor::start(Options {
         settings: Source::Given(Box::new(settings)),
@@ -61,12 +59,7 @@ async fn listen(settings: Loaded, json: bool) -> Ended {
         // Stopping has closed the channel, so the last lines are on their way; a reader that stands still gets no more.
         None => tokio::time::timeout(LAST_LINES_WITHIN, lines).await.unwrap_or(Ok(Ok(()))),
     };
-    match written {
-        Ok(Ok(())) => Ok(ExitCode::SUCCESS),
-        Ok(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        Ok(Err(error)) => Err(Failure::wrong(format!("stdout cannot be written: {error}"))),
-        Err(error) => Err(Failure::wrong(format!("writing failed: {error}"))),
-    }
+    out::ended(written)
 }
 
 /// The settings to listen with; what is wrong with them is told, and what is right counts.

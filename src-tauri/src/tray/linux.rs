@@ -43,15 +43,16 @@ async fn keep(mut snapshots: watch::Receiver<Arc<Snapshot>>, clicks: mpsc::Unbou
     let mut pause = FIRST_PAUSE;
     loop {
         let began = tokio::time::Instant::now();
-        match stay(&mut snapshots, &clicks, &locale).await {
+        let left = stay(&mut snapshots, &clicks, &locale).await;
+        if began.elapsed() > LONGEST_PAUSE {
+            pause = FIRST_PAUSE;
+        }
+        match left {
             Left::Done => return,
             Left::NoBus(why) if pause == FIRST_PAUSE => {
                 tracing::warn!(%why, "there is no tray for now; `heartwire` once more opens the window");
             }
             Left::NoBus(why) => tracing::debug!(%why, "still no tray"),
-        }
-        if began.elapsed() > LONGEST_PAUSE {
-            pause = FIRST_PAUSE;
         }
         tokio::select! {
             () = tokio::time::sleep(pause) => {}

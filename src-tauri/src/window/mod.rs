@@ -4,19 +4,16 @@
 mod guard;
 mod size;
 
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use heartwire_core::control::{Reply, Request, WindowView};
 use heartwire_core::view::Snapshot;
 use heartwire_engine::control::{Client, Push};
 use heartwire_engine::paths::Paths;
-use tauri::{
-    AppHandle, Emitter, Manager, RunEvent, State, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent,
-};
+use tauri::{AppHandle, Emitter, Manager, State, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent};
 use tokio::sync::broadcast;
 
-use crate::app;
+use crate::app::{self, LastWindow};
 use crate::exit::{Ended, Failure};
 use crate::out;
 
@@ -51,9 +48,7 @@ pub fn run(view: Option<WindowView>) -> Ended {
         })
         .build(app::context())
         .map_err(|error| Failure::wrong(format!("the window cannot be opened: {error}")))?;
-    let code = app.run_return(|_, _: RunEvent| {});
-    // Exit codes are eight bits wide; ours fit.
-    Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
+    Ok(app::run(app, LastWindow::Ends))
 }
 
 fn open(app: &AppHandle, view: Option<WindowView>, size_file: std::path::PathBuf) -> tauri::Result<()> {

@@ -31,7 +31,11 @@ impl Listen {
         let file = home.path().join("listen.toml");
         fs::write(&file, config).unwrap();
         let mut command = tied(HEARTWIRE);
-        command.args(["listen", "--json", "--config"]).arg(&file).env("HEARTWIRE_HOME", home.path());
+        command
+            .args(["listen", "--json", "--config"])
+            .arg(&file)
+            .env("HEARTWIRE_HOME", home.path())
+            .env("HEARTWIRE_LOG", "warn");
         let mut running = Running::start(command.stdin(Stdio::null()).stdout(Stdio::piped())).unwrap();
         let stdout = running.child().stdout.take().unwrap();
         let (sender, lines) = channel();

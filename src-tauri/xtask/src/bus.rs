@@ -45,6 +45,12 @@ impl Bus {
         answer(self.busctl().args(["get-property", owner, path, interface, name]))
     }
 
+    /// Sets a property; `value` is the signature and the value as `busctl` takes them.
+    pub fn set_property(&self, object: Object<'_>, name: &str, value: &[&str]) -> Result<(), Failure> {
+        let Object { owner, path, interface } = object;
+        answer(self.busctl().args(["set-property", owner, path, interface, name]).args(value)).map(drop)
+    }
+
     /// Whether somebody owns the name.
     pub fn has(&self, name: &str) -> bool {
         let bus =

@@ -16,10 +16,13 @@ use crate::process::{Running, tied};
 use crate::tray;
 
 /// The screen's width and height in pixels.
-pub const SCREEN: (u32, u32) = (1280, 860);
+pub const SCREEN: (u32, u32) = (1440, 900);
 /// The height of the panel at the top, in pixels.
 const PANEL: u32 = 32;
 const NOTIFICATIONS: &str = "org.freedesktop.Notifications";
+/// What dunst offers beyond the specification.
+const DUNST: Object<'static> =
+    Object { owner: NOTIFICATIONS, path: "/org/freedesktop/Notifications", interface: "org.dunstproject.cmd0" };
 /// How long any part may take to be ready. Generous: other builds may keep the machine busy.
 const READY_WITHIN: Duration = Duration::from_secs(20);
 
@@ -147,10 +150,8 @@ impl Desktop {
     /// Every notification there has been, the oldest first. Those still on the screen are closed, since only closed ones
     /// are in dunst's history.
     pub fn notifications(&self) -> Result<Vec<Notification>, Failure> {
-        let dunst =
-            Object { owner: NOTIFICATIONS, path: "/org/freedesktop/Notifications", interface: "org.dunstproject.cmd0" };
-        self.bus.call(dunst, "NotificationCloseAll", &[])?;
-        let history = self.bus.call(dunst, "NotificationListHistory", &[])?;
+        self.bus.call(DUNST, "NotificationCloseAll", &[])?;
+        let history = self.bus.call(DUNST, "NotificationListHistory", &[])?;
         let rows = history[0].as_array().cloned().unwrap_or_default();
         let text = |row: &serde_json::Value, key: &str| row[key]["data"].as_str().unwrap_or_default().to_owned();
         let mut found: Vec<_> = rows
@@ -164,9 +165,19 @@ impl Desktop {
         Ok(found.into_iter().map(|(_, notification)| notification).collect())
     }
 
+    /// Holds popups back, as a person does while presenting, and shows those that came meanwhile afterwards.
+    pub fn pause_popups(&self, paused: bool) -> Result<(), Failure> {
+        self.bus.set_property(DUNST, "paused", &["b", if paused { "true" } else { "false" }])
+    }
+
     /// Saves what is on the screen as a PNG file.
     pub fn screenshot(&self, file: &Path) -> Result<(), Failure> {
         self.scrot(file, &[])
+    }
+
+    /// Saves the window that has the focus, with its title bar, as a PNG file.
+    pub fn screenshot_of_window(&self, file: &Path) -> Result<(), Failure> {
+        self.scrot(file, &["--focused", "--border"])
     }
 
     /// Saves the right end of the panel, where the tray is, as a PNG file.
@@ -175,18 +186,17 @@ impl Desktop {
         self.scrot(file, &["-a", &area])
     }
 
-    /// Asks the window on top to close, as its title bar's button does.
+    /// Asks the window with this title to close, as its title bar's button does.
     pub fn close_window(&self, title: &str) -> Result<(), Failure> {
-        let pattern = format!("^{title}");
-        self.run(
-            "xdotool",
-            &["search", "--onlyvisible", "--name", &pattern, "windowactivate", "--sync", "key", "alt+F4"],
-        )
+        // -F: the whole title.
+        self.run("wmctrl", &["-F", "-c", title]).map(drop)
     }
 
-    /// Whether a window whose title begins so is on the screen.
+    /// Whether a window with this title is on the screen.
     pub fn has_window(&self, title: &str) -> bool {
-        self.run("xdotool", &["search", "--onlyvisible", "--name", &format!("^{title}")]).is_ok()
+        // A line is number, desktop, host and title.
+        let is_it = |line: &str| line.split_whitespace().skip(3).eq(title.split_whitespace());
+        self.run("wmctrl", &["-l"]).is_ok_and(|list| list.lines().any(is_it))
     }
 
     fn scrot(&self, file: &Path, args: &[&str]) -> Result<(), Failure> {
@@ -194,14 +204,14 @@ impl Desktop {
             fs::create_dir_all(folder).map_err(Failure::io(format!("making {}", folder.display())))?;
         }
         let file = file.to_string_lossy();
-        self.run("scrot", &[args, &["--overwrite", &file]].concat())
+        self.run("scrot", &[args, &["--overwrite", &file]].concat()).map(drop)
     }
 
-    fn run(&self, program: &str, args: &[&str]) -> Result<(), Failure> {
+    fn run(&self, program: &str, args: &[&str]) -> Result<String, Failure> {
         let mut command = self.command(program);
         let output = command.args(args).output().map_err(Failure::io(format!("{program} could not be started")))?;
         if output.status.success() {
-            return Ok(());
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
         let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         Err(Failure::new(format!("`{}` ended with {}: {words}", show(&command), output.status)))

@@ -2,6 +2,8 @@
 //! their own ([`desktop`]), its tray ([`tray`]) and a WebDriver client ([`webdriver`]).
 
 #[cfg(unix)]
+pub mod bench;
+#[cfg(unix)]
 pub mod bus;
 pub mod check;
 pub mod command;

@@ -22,6 +22,9 @@ enum Task {
     Test(test::Options),
     /// Formatting, lints, types, generated bindings, dependency rules
     Check,
+    /// Messages a second, memory and start-up time, beside their targets
+    #[cfg(unix)]
+    Bench,
 }
 
 fn main() -> ExitCode {
@@ -29,6 +32,8 @@ fn main() -> ExitCode {
         Task::Run(options) => run::run(&options),
         Task::Test(options) => test::run(&options),
         Task::Check => check::run(),
+        #[cfg(unix)]
+        Task::Bench => xtask::bench::run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -33,7 +33,7 @@ impl Need {
                 "systemd",
                 "webkit2gtk-driver",
                 "x11-xserver-utils",
-                "xdotool",
+                "wmctrl",
                 "xfce4-panel",
                 "xfconf",
                 "xfwm4",
@@ -54,15 +54,15 @@ impl Need {
             Self::Desktop => &[
                 (
                     "Fedora",
-                    "sudo dnf install dbus-daemon dunst google-noto-sans-cjk-fonts scrot webkit2gtk4.1 xdotool xfce4-panel xfconf xfwm4 xorg-x11-server-Xvfb xsetroot",
+                    "sudo dnf install dbus-daemon dunst google-noto-sans-cjk-fonts scrot webkit2gtk4.1 wmctrl xfce4-panel xfconf xfwm4 xorg-x11-server-Xvfb xsetroot",
                 ),
                 (
                     "Arch",
-                    "sudo pacman -S --needed dbus dunst noto-fonts-cjk scrot webkit2gtk-4.1 xdotool xfce4-panel xfconf xfwm4 xorg-server-xvfb xorg-xsetroot",
+                    "sudo pacman -S --needed dbus dunst noto-fonts-cjk scrot webkit2gtk-4.1 wmctrl xfce4-panel xfconf xfwm4 xorg-server-xvfb xorg-xsetroot",
                 ),
                 (
                     "openSUSE",
-                    "sudo zypper install dbus-1-daemon dunst google-noto-sans-cjk-fonts scrot webkit2gtk-4_1-injected-bundles xdotool xfce4-panel xfconf xfwm4 xorg-x11-server-Xvfb xsetroot",
+                    "sudo zypper install dbus-1-daemon dunst google-noto-sans-cjk-fonts scrot webkit2gtk-4_1-injected-bundles wmctrl xfce4-panel xfconf xfwm4 xorg-x11-server-Xvfb xsetroot",
                 ),
             ],
             Self::Servers => &[],
@@ -81,7 +81,7 @@ impl Need {
                 Sign::Program("WebKitWebDriver"),
                 Sign::Program("xfce4-panel"),
                 Sign::Program("xfwm4"),
-                Sign::Program("xdotool"),
+                Sign::Program("wmctrl"),
                 Sign::Program("xsetroot"),
                 Sign::Program("busctl"),
             ],

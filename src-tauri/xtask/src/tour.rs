@@ -181,14 +181,16 @@ impl Tour {
         self.still_runs()?;
         self.note(&format!("open   the window, {name}, driven by WebDriver"));
         let window = Window::open(&self.desktop, theme, &self.binary, &["window-process"], &[])?;
+        // Popups would cover the window.
+        self.desktop.pause_popups(true)?;
         for view in VIEWS {
             window.find(&format!("nav-{view}"))?.click()?;
             thread::sleep(PAINTED_AFTER);
-            self.picture(&format!("window-{view}-{name}.png"), Desktop::screenshot)?;
+            self.picture(&format!("window-{view}-{name}.png"), Desktop::screenshot_of_window)?;
             self.watch();
         }
         window.close();
-        Ok(())
+        self.desktop.pause_popups(false)
     }
 
     fn picture(&mut self, name: &str, take: fn(&Desktop, &Path) -> Result<(), Failure>) -> Result<(), Failure> {

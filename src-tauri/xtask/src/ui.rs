@@ -52,12 +52,21 @@ pub fn install_in(folder: &Path) -> Result<(), Failure> {
 pub fn build() -> Result<(), Failure> {
     install()?;
     let ui = dirs::ui();
-    let built = fs::metadata(ui.join("dist/index.html")).and_then(|built| built.modified()).ok();
-    if built.is_some_and(|built| newest_source(&ui) <= built) {
+    // Not in dist, all of which becomes part of the app.
+    let stamp = ui.join("node_modules/.built");
+    if is_current(&ui, &stamp) {
         say("The window's web part is up to date.");
         return Ok(());
     }
-    command::run(&mut npm(&["run", "build"]), "`npm run check` in ui/ may say more.")
+    command::run(&mut npm(&["run", "build"]), "`npm run check` in ui/ may say more.")?;
+    fs::write(&stamp, "").map_err(Failure::io(format!("writing {}", stamp.display())))
+}
+
+/// Whether dist was built after the last change, and is still what was built: Cargo alone puts an empty page there.
+fn is_current(ui: &Path, stamp: &Path) -> bool {
+    let when = |path: &Path| fs::metadata(path).and_then(|about| about.modified()).ok();
+    let Some(built) = when(stamp) else { return false };
+    when(&ui.join("dist/index.html")).is_some_and(|page| page <= built) && newest_source(ui) <= built
 }
 
 /// When the newest of the sources was changed; folders count too, so that a removed file is noticed.
@@ -97,19 +106,27 @@ mod tests {
     }
 
     #[test]
-    fn a_deep_source_counts_and_what_is_built_does_not() {
+    fn it_is_built_again_after_a_change_and_after_cargos_empty_page() {
         let folder = tempfile::tempdir().unwrap();
-        let touch = |path: &str, seconds: u64| {
-            let path = folder.path().join(path);
+        let ui = folder.path();
+        let stamp = ui.join("node_modules/.built");
+        let touch = |path: &Path, seconds: u64| {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            let file = fs::File::create(&path).unwrap();
-            file.set_modified(SystemTime::now() + std::time::Duration::from_secs(seconds)).unwrap();
-            file.metadata().unwrap().modified().unwrap()
+            let time = SystemTime::now() + std::time::Duration::from_secs(seconds);
+            fs::File::create(path).unwrap().set_modified(time).unwrap();
         };
-        let deep = touch("src/views/History.svelte", 50);
-        touch("dist/index.html", 100);
-        touch("node_modules/a/index.js", 100);
-        touch(".svelte-kit/x", 100);
-        assert_eq!(newest_source(folder.path()), deep);
+        touch(&ui.join("src/views/History.svelte"), 50);
+        touch(&ui.join("dist/index.html"), 60);
+        assert!(!is_current(ui, &stamp), "never built");
+        touch(&stamp, 61);
+        assert!(is_current(ui, &stamp));
+        touch(&ui.join("node_modules/a/index.js"), 100);
+        touch(&ui.join(".svelte-kit/x"), 100);
+        assert!(is_current(ui, &stamp), "neither is a source");
+        touch(&ui.join("dist/index.html"), 62);
+        assert!(!is_current(ui, &stamp), "somebody else's page");
+        touch(&stamp, 63);
+        touch(&ui.join("src/views/History.svelte"), 64);
+        assert!(!is_current(ui, &stamp), "a deep source is newer");
     }
 }

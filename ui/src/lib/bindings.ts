@@ -639,3 +639,8 @@ kind: SpanKind,
  * For how long, in milliseconds.
  */
 length_ms: number, };
+
+/**
+ * A view of the window; also the `#…` of the page's address when it is opened, and the payload of its `show-view` event.
+ */
+export type WindowView = "connections" | "history" | "messages" | "settings";

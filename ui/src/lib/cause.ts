@@ -6,8 +6,12 @@ import { i18n } from './i18n.svelte';
 /** Codes whose own sentence tells more than the code's words. */
 const TELLING = new Set(['tls', 'proxy', 'protocol', 'configuration']);
 
+/** Codes whose English sentence names the limit or the address that the catalogue's words cannot know. */
+const EXACT = new Set(['heartbeat-timeout', 'connect-timeout', 'dns', 'refused']);
+
 /** The cause as part of a sentence: "no answer to the heartbeat". */
 export function causeWords(cause: CauseView): string {
+  if (i18n.tag.startsWith('en') && EXACT.has(cause.code) && cause.text) return cause.text;
   const words = i18n.find(`cause.${cause.code}`) ?? familyWords(cause.code);
   if (words === undefined) return cause.text || cause.code;
   return TELLING.has(cause.code) && cause.text ? i18n.t('cause.with-detail', { cause: words, detail: cause.text }) : words;

@@ -19,6 +19,11 @@ export function duration(ms: number): string {
   return span(ms, 2);
 }
 
+/** How long an outage was: below a second in milliseconds, since "0 s" would be a lie. */
+export function outage(ms: number): string {
+  return ms < SECOND ? t('unit.ms', { n: number(Math.max(0, ms), 0) }) : duration(ms);
+}
+
 /** A span that lasts: below an hour only its largest unit, so that it does not flicker. */
 export function lasting(ms: number): string {
   return span(ms, ms < HOUR ? 1 : 2);
@@ -26,6 +31,7 @@ export function lasting(ms: number): string {
 
 /** How long ago something was. */
 export function ago(ms: number): string {
+  if (ms < SECOND) return t('time.now');
   return t('time.ago', { duration: span(ms, 1) });
 }
 

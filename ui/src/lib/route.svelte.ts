@@ -1,18 +1,31 @@
-// Where the person is. The window has no addresses: it begins with the connections each time.
+// Where the person is. The window has no addresses of its own; the resident may open it at a view by the `#…` of the page.
 
-/** The views of the window. */
-export type View = 'connections' | 'messages' | 'history' | 'settings';
+import type { WindowView } from './bindings';
+
+/** The views, in the order in which they are offered. */
+export const VIEWS: readonly WindowView[] = ['connections', 'messages', 'history', 'settings'];
 /** A place inside the settings. */
 export type SettingsPage = { page: 'list' } | { page: 'add' } | { page: 'edit'; name: string };
 
 class Route {
-  view = $state<View>('connections');
+  view = $state<WindowView>('connections');
   settings = $state<SettingsPage>({ page: 'list' });
 
   /** Goes to a view; the settings begin with their list. */
-  go(view: View): void {
+  go(view: WindowView): void {
     this.view = view;
     this.settings = { page: 'list' };
+  }
+
+  /** Goes to the view that the page's `#…` names, if it names one. */
+  open(hash: string): void {
+    const view = VIEWS.find((known) => `#${known}` === hash);
+    if (view) this.show(view);
+  }
+
+  /** Goes to a view from outside the window; a form that is open there stays, with what was typed. */
+  show(view: WindowView): void {
+    if (view !== this.view) this.go(view);
   }
 
   /** Goes to the form for a new connection. */

@@ -24,13 +24,17 @@ export function stripBars(parts: readonly StripPart[]): StripBar[] {
   const others = wanted.reduce((sum, width, index) => (small[index] ? sum : sum + width), 0);
   const scale = others > 0 ? (1000 - count * least) / others : 1;
   const fill = others > 0 ? least : 1000 / Math.max(1, count);
-  let x = 0;
+  let end = 0;
   return shown.map((part, index) => {
-    const width = small[index] ? fill : (wanted[index] ?? 0) * scale;
-    const bar = { kind: part.kind, x, width };
-    x += width;
-    return bar;
+    const x = rounded(end);
+    end += small[index] ? fill : (wanted[index] ?? 0) * scale;
+    return { kind: part.kind, x, width: rounded(rounded(end) - x) };
   });
+}
+
+/** Tenths of a thousandth, nine seconds of a day: what moves by less is not drawn again. */
+function rounded(thousandths: number): number {
+  return Math.round(thousandths * 10) / 10;
 }
 
 /** How long the parts of a kind are together, in milliseconds. */

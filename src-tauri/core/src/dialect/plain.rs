@@ -23,6 +23,8 @@ pub struct Plain {
     ignore: Vec<String>,
     /// What did not compile; told with the first frame. Validated settings have none.
     trouble: Option<String>,
+    /// Whether a template's failure was told: it would be the same with every frame.
+    told: bool,
 }
 
 #[derive(Debug)]
@@ -58,7 +60,7 @@ impl Plain {
                 Err(error) => note(&format!("the expression `{name}`"), template::words(&error)),
             }
         }
-        Self { connection: settings.connection.clone(), reply, environment, ignore, trouble }
+        Self { connection: settings.connection.clone(), reply, environment, ignore, trouble, told: false }
     }
 
     fn decode_text(&mut self, text: &str) -> Decoded {
@@ -69,9 +71,9 @@ impl Plain {
         }
         let json = json.map_or(Value::UNDEFINED, Value::from_serialize);
         let frame = template::frame_context(&json, text, &self.connection);
-        let mut trouble = self.trouble.take();
+        let mut trouble = None;
         if self.is_ignored(&frame, &mut trouble) {
-            return Decoded { trouble, ..Decoded::default() };
+            return Decoded { trouble: self.once(trouble), ..Decoded::default() };
         }
         let title = self.part("title", &frame, &mut trouble).map(|title| one_line(&title, TITLE_SHOWN));
         let title = title.filter(|title| !title.is_empty()).unwrap_or_else(|| one_line(&self.connection, TITLE_SHOWN));
@@ -85,7 +87,14 @@ impl Plain {
             size: text.len() as u64,
             caught_up: false,
         };
-        Decoded { messages: vec![message], trouble, ..Decoded::default() }
+        Decoded { messages: vec![message], trouble: self.once(trouble), ..Decoded::default() }
+    }
+
+    /// The trouble to tell with this frame.
+    fn once(&mut self, trouble: Option<String>) -> Option<String> {
+        let first = trouble.filter(|_| !self.told);
+        self.told |= first.is_some();
+        self.trouble.take().or(first)
     }
 
     fn is_ignored(&self, frame: &Value, trouble: &mut Option<String>) -> bool {
@@ -97,11 +106,10 @@ impl Plain {
         match template::render(&self.environment, name, frame) {
             Ok(text) => Some(text),
             Err(error) => {
+                // Only the kind of the error: its details may repeat the frame, which no log should hold.
+                let kind = error.kind();
                 trouble.get_or_insert_with(|| {
-                    format!(
-                        "the template `{name}` failed for a frame ({}); the message is kept",
-                        template::words(&error)
-                    )
+                    format!("the template `{name}` failed for a frame: {kind}; the message is kept")
                 });
                 None
             }
@@ -270,6 +278,16 @@ mod tests {
         let (message, trouble) = only_message(&settings, r#"{"title":7}"#);
         assert_eq!((message.title.as_str(), message.body.as_str(), message.id), ("crm", r#"{"title":7}"#, None));
         assert!(trouble.is_some_and(|trouble| trouble.contains("ignore[0]")));
+    }
+
+    #[test]
+    fn a_failure_is_told_once_and_without_the_frame() {
+        let settings = PlainSettings { title: "{{ text | items }}".to_owned(), ..settings() };
+        let mut plain = Plain::new(&settings);
+        let first = plain.decode(Incoming::Text("hunter2")).trouble;
+        assert!(first.as_ref().is_some_and(|trouble| !trouble.contains("hunter2")), "{first:?}");
+        let second = plain.decode(Incoming::Text("hunter2"));
+        assert_eq!((second.messages.len(), second.trouble), (1, None));
     }
 
     #[test]

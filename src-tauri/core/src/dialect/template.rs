@@ -19,6 +19,8 @@ pub(crate) fn environment() -> Environment<'static> {
     environment.set_undefined_behavior(UndefinedBehavior::Chainable);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment.set_fuel(Some(FUEL));
+    // Its errors would carry the frame along.
+    environment.set_debug(false);
     environment.set_formatter(format);
     environment.add_filter("default", default);
     environment.add_filter("d", default);

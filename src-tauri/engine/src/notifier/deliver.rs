@@ -124,5 +124,8 @@ async fn limited<T>(limit: Duration, question: impl Future<Output = Result<T, Fa
 }
 
 fn no_answer(limit: Duration) -> String {
-    format!("the desktop's notification service did not answer within {} s", limit.as_secs_f64())
+    format!(
+        "the desktop's notification service did not answer within {} s; it may have to be restarted",
+        limit.as_secs_f64()
+    )
 }

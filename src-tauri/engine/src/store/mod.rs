@@ -130,7 +130,8 @@ impl Store {
         self.run(move |database| query::end_spans(database, None, at_ms)).await
     }
 
-    /// Up to `limit` outages with ids below `before`, newest first, and whether there are older ones.
+    /// Up to `limit` outages with ids below `before`, newest first, and whether there are older ones. A span of kind
+    /// down without a cause is no outage: nothing was lost before the first dial.
     pub async fn history(
         &self,
         connection: Option<String>,

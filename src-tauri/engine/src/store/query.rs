@@ -101,16 +101,13 @@ pub(super) fn history(
     limit: usize,
 ) -> rusqlite::Result<(Vec<OutageView>, bool)> {
     let select = "SELECT id, connection, from_ms, until_ms, cause_code, cause_text, attempts FROM span";
-    page(database, select, Some("kind = 'down'"), (connection, before, limit), |row| {
+    page(database, select, Some("kind = 'down' AND cause_code IS NOT NULL"), (connection, before, limit), |row| {
         Ok(OutageView {
             id: row.get(0)?,
             connection: row.get(1)?,
             from_ms: row.get(2)?,
             until_ms: row.get(3)?,
-            cause: CauseView {
-                code: row.get::<_, Option<String>>(4)?.unwrap_or_default(),
-                text: row.get::<_, Option<String>>(5)?.unwrap_or_default(),
-            },
+            cause: CauseView { code: row.get(4)?, text: row.get::<_, Option<String>>(5)?.unwrap_or_default() },
             attempts: row.get(6)?,
             gap: GapView::MayBeMissing,
         })

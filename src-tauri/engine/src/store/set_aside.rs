@@ -1,6 +1,7 @@
 //! Opening the file of a store, and moving it out of the way when it is no sound database.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,13 @@ pub struct SetAside {
     pub moved_to: PathBuf,
     /// What was wrong with it.
     pub reason: String,
+}
+
+impl fmt::Display for SetAside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let moved_to = self.moved_to.display();
+        write!(f, "the history was damaged ({}) and is kept in {moved_to}; a new one was begun", self.reason)
+    }
 }
 
 /// What was at the path before it was opened.

@@ -74,6 +74,8 @@ impl LinkRecord {
     pub fn status_changed(&mut self, status: LinkStatus, retry_in: Option<Duration>, now_ms: i64) -> Changed {
         if status.state != self.state {
             self.since_ms = now_ms;
+            // An answer that an earlier socket gave proves nothing of this one.
+            self.heartbeat = None;
         }
         self.retry_at_ms = retry_in.map(|wait| now_ms.saturating_add(millis(wait)));
         let mut events = vec![self.state_event(&status, retry_in, now_ms)];

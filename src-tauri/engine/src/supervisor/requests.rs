@@ -69,15 +69,13 @@ impl Run {
     }
 
     fn for_some(&mut self, name: Option<&str>, act: impl Fn(&mut Self, ConnectionId)) -> Reply {
-        match name {
-            Some(name) => self.for_one(name, act),
-            None => {
-                for id in self.state.order.clone() {
-                    act(self, id);
-                }
-                Reply::Ok
-            }
+        if let Some(name) = name {
+            return self.for_one(name, act);
         }
+        for id in self.state.order.clone() {
+            act(self, id);
+        }
+        Reply::Ok
     }
 
     fn pause(&mut self, id: ConnectionId, paused: bool) {
@@ -195,6 +193,7 @@ impl Run {
                 self.reload().await;
                 Reply::Ok
             }
+            Ok(Err(settings_file::SaveError::NameTaken(error))) => Reply::Invalid { errors: vec![error] },
             Ok(Err(error)) => Reply::Failed { code: FailCode::SettingsFile, message: error.to_string() },
             Err(error) => Reply::Failed { code: FailCode::SettingsFile, message: error.to_string() },
         }

@@ -18,7 +18,7 @@ use super::{Asked, Options, Source};
 use crate::driver::{Command, ConnectionId, DriverEvent, DriverEventKind};
 use crate::notifier::{Notifier, NotifierEvent, NotifierSettings, Popup};
 use crate::settings_file;
-use crate::store::{NewMessage, SetAside, Store, StoreError};
+use crate::store::{NewMessage, Store, StoreError};
 
 /// The shortest time between two snapshots.
 const SNAPSHOT_EVERY: Duration = Duration::from_millis(250);
@@ -146,7 +146,7 @@ impl Run {
         }
     }
 
-    pub(super) fn driver_event(&mut self, event: DriverEvent) {
+    fn driver_event(&mut self, event: DriverEvent) {
         let now_ms = now_ms();
         let id = event.id;
         if let DriverEventKind::Stopped = event.kind {
@@ -293,16 +293,11 @@ impl Run {
 fn open_store(path: Option<&std::path::Path>) -> Result<(Store, Option<String>), StoreError> {
     let Some(path) = path else { return Ok((Store::in_memory()?, None)) };
     Ok(match Store::open(path) {
-        Ok((store, set_aside)) => (store, set_aside.map(|set_aside| was_set_aside(&set_aside))),
+        Ok((store, set_aside)) => (store, set_aside.map(|set_aside| set_aside.to_string())),
         Err(error) => {
             (Store::in_memory()?, Some(format!("{error}; until then history is kept only while Heartwire runs")))
         }
     })
-}
-
-fn was_set_aside(set_aside: &SetAside) -> String {
-    let SetAside { moved_to, reason } = set_aside;
-    format!("the database was damaged ({reason}): it is kept at {} and a new one was begun", moved_to.display())
 }
 
 /// Hands the oldest event to the listener; waits for ever if there is none or nobody listens.

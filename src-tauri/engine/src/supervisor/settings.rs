@@ -2,16 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use heartwire_core::link::{Generation, LinkStatus};
 use heartwire_core::settings::Connection;
-use heartwire_core::view::LinkState;
 
 use super::links::{LinkRecord, STRIP_MS, now_ms};
 use super::run::Run;
 use super::state::State;
 use super::writes::Write;
 use super::{Source, demo};
-use crate::driver::{self, Command, ConnectionId, DriverEvent, DriverEventKind};
+use crate::driver::{self, Command, ConnectionId};
 use crate::settings_file;
 
 impl Run {
@@ -95,21 +93,10 @@ impl Run {
         id
     }
 
-    /// Starts a link, unless the person paused it in an earlier run: then it has nothing to do yet.
+    /// The first command of a link; what the person paused in an earlier run stays paused.
     fn begin(&mut self, id: ConnectionId) {
         let paused = self.state.links.get(&id).is_some_and(|link| self.state.paused.contains(&link.connection.name));
-        if paused {
-            let status = LinkStatus {
-                state: LinkState::Paused,
-                generation: Generation::default(),
-                attempt: 0,
-                retry_at: None,
-                cause: None,
-            };
-            self.driver_event(DriverEvent { id, kind: DriverEventKind::Status(status, None) });
-        } else {
-            self.command(id, Command::Start);
-        }
+        self.command(id, if paused { Command::Pause } else { Command::Start });
     }
 
     /// Ends a link; its driver says `Stopped` when its socket is closed.

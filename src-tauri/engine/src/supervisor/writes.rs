@@ -156,10 +156,11 @@ async fn perform(store: Store, write: Write, row: Option<i64>) -> Result<Outcome
             return Ok(Outcome::SpanBegun(id, row, span));
         }
         Write::Again(messages) => return store.commit(messages).await.map(Outcome::CommittedLate),
-        Write::Attempts(_, attempts) => match row {
-            Some(row) => store.set_attempts(row, attempts).await?,
-            None => {}
-        },
+        Write::Attempts(_, attempts) => {
+            if let Some(row) = row {
+                store.set_attempts(row, attempts).await?;
+            }
+        }
         Write::EndSpan(connection, at_ms) => {
             store.end_span(connection.clone(), at_ms).await?;
             return Ok(Outcome::SpanEnded(connection, at_ms));

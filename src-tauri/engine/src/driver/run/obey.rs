@@ -75,6 +75,6 @@ impl Driver {
 
     fn log(&self, state: LinkState, cause: Option<&Cause>) {
         let cause = cause.map(|cause| cause.text.as_str());
-        tracing::info!(connection = self.name, ?state, cause, "the link's state changed");
+        tracing::debug!(connection = self.name, ?state, cause, "the link's state changed");
     }
 }

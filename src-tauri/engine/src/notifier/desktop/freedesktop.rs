@@ -2,6 +2,7 @@
 //! `DBUS_SESSION_BUS_ADDRESS`, else `$XDG_RUNTIME_DIR/bus`. Each popup has a bus connection of its own that ends with
 //! it, so nothing is kept.
 
+use heartwire_core::text;
 use notify_rust::{Hint, Notification, Urgency};
 use zbus::Connection;
 
@@ -13,8 +14,12 @@ const PATH: &str = "/org/freedesktop/Notifications";
 
 /// Asks who would show a popup. Starts the service if the bus knows how.
 pub(in super::super) async fn describe() -> Result<Desktop, Failure> {
-    let bus = Connection::session().await.map_err(|error| Failure::Absent(format!("no session bus: {error}")))?;
-    let absent = |error: zbus::Error| Failure::Absent(format!("no notification service: {error}"));
+    let bus = Connection::session().await.map_err(|error| {
+        Failure::Absent(format!("there is no session bus for notifications ({}); start one", brief(&error)))
+    })?;
+    let absent = |error: zbus::Error| {
+        Failure::Absent(format!("no notification service answers ({}); start or install one", brief(&error)))
+    };
     let capabilities = bus.call_method(Some(NAME), PATH, Some(NAME), "GetCapabilities", &()).await.map_err(absent)?;
     let capabilities: Vec<String> = capabilities.body().deserialize().map_err(absent)?;
     let information =
@@ -45,7 +50,16 @@ pub(in super::super) async fn show(
         notification.hint(Hint::DesktopEntry("heartwire".to_owned()));
     }
     // The handle holds a bus connection and is dropped.
-    notification.show_async().await.map(drop).map_err(|error| Failure::Refused(error.to_string()))
+    notification
+        .show_async()
+        .await
+        .map(drop)
+        .map_err(|error| Failure::Refused(format!("the desktop's notification service refused: {}", brief(&error))))
+}
+
+/// An error as part of a sentence; the service's own words may be long.
+fn brief(error: &dyn std::error::Error) -> String {
+    text::one_line(&error.to_string(), 200)
 }
 
 fn urgency(priority: u8) -> Urgency {

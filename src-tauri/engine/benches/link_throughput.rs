@@ -1,0 +1,232 @@
+//! Messages a second through a link, beside bare tungstenite in the same run: `cargo xtask bench`.
+//!
+//! A thread writes ready-made frames as fast as the socket takes them, so that the reading side is what is measured. The
+//! ways of reading take turns, so that whatever else the machine does meets all of them, and the medians are compared.
+
+use std::fs;
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream as StdStream};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use heartwire_core::dialect::{Decoded, Dialect, Incoming};
+use heartwire_core::message::{Message, MessageKind};
+use heartwire_core::settings::{Connection, ConnectionForm, resolve};
+use heartwire_engine::driver::{Command, ConnectionId, DialectMaker, DriverEventKind, spawn, spawn_with};
+use heartwire_engine::tls::TlsConfig;
+use serde::Deserialize;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio_tungstenite::client_async_with_config;
+use tokio_tungstenite::tungstenite::{self, protocol::WebSocketConfig};
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Messages in a round.
+const MESSAGES: usize = 200_000;
+/// Rounds of each way; the median counts.
+const ROUNDS: usize = 7;
+/// What the link is to reach of bare tungstenite.
+const TARGET_PERCENT: f64 = 80.0;
+const TEXT: &str =
+    r#"{"id":"m-7f3a91","title":"Order 4711","text":"shipped from the second warehouse at noon, two parcels"}"#;
+
+/// The ways of reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Bare,
+    Link,
+    LinkAndPlain,
+}
+
+impl Way {
+    const ALL: [Self; 3] = [Self::Bare, Self::Link, Self::LinkAndPlain];
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Bare => "bare tungstenite",
+            Self::Link => "link, each frame a message as it is",
+            Self::LinkAndPlain => "link with the plain dialect's default templates",
+        }
+    }
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> Result<(), Failure> {
+    // `cargo test --benches` passes no `--bench`: it only wants to know that this runs.
+    let is_measured = std::env::args().any(|arg| arg == "--bench");
+    let (messages, rounds) = if is_measured { (MESSAGES, ROUNDS) } else { (1_000, 1) };
+    let address = serve(messages)?;
+    let connection = connection(address)?;
+    let mut rates = [const { Vec::new() }; 3];
+    for _ in 0..rounds {
+        for (way, rates) in Way::ALL.into_iter().zip(&mut rates) {
+            let took = round(way, address, &connection, messages).await?;
+            rates.push(per_second(messages, took));
+        }
+    }
+    let [bare, link, plain] = rates.map(median);
+    let mut out = io::stdout();
+    writeln!(out, "{messages} messages of {} bytes on loopback, medians of {rounds} rounds by turns:", TEXT.len())?;
+    for (way, rate) in Way::ALL.into_iter().zip([bare, link, plain]) {
+        writeln!(out, "  {:48} {rate:9.0} messages/s  {:5.1} % of bare", way.words(), 100.0 * rate / bare)?;
+    }
+    for (way, rate) in [(Way::Link, link), (Way::LinkAndPlain, plain)] {
+        let percent = 100.0 * rate / bare;
+        let verdict = if percent >= TARGET_PERCENT { "reached" } else { "MISSED" };
+        writeln!(
+            out,
+            "target: at least {TARGET_PERCENT} % of bare tungstenite, {}: {percent:.1} %, {verdict}",
+            way.words()
+        )?;
+    }
+    Ok(())
+}
+
+async fn round(way: Way, address: SocketAddr, connection: &Connection, messages: usize) -> Result<Duration, Failure> {
+    match way {
+        Way::Bare => tokio::spawn(read_bare(address, messages)).await?,
+        Way::Link => {
+            let dialect = || Box::new(AsItIs) as Box<dyn Dialect + Send>;
+            read_link(connection, Some(Box::new(dialect)), messages).await
+        }
+        Way::LinkAndPlain => read_link(connection, None, messages).await,
+    }
+}
+
+/// The same buffers as the link's, so that only what the link adds is compared.
+async fn read_bare(address: SocketAddr, messages: usize) -> Result<Duration, Failure> {
+    let tcp = TcpStream::connect(address).await?;
+    tcp.set_nodelay(true)?;
+    let config = WebSocketConfig::default()
+        .read_buffer_size(4 * 1024)
+        .write_buffer_size(64 * 1024)
+        .max_write_buffer_size(256 * 1024)
+        .max_message_size(Some(1024 * 1024))
+        .max_frame_size(Some(1024 * 1024));
+    let (mut socket, _) = client_async_with_config(format!("ws://{address}/"), tcp, Some(config)).await?;
+    let (mut seen, mut bytes) = (0, 0);
+    let mut started = None;
+    while seen < messages {
+        let message = socket.next().await.ok_or("the server closed early")??;
+        started.get_or_insert_with(Instant::now);
+        seen += 1;
+        bytes += message.into_text()?.len();
+    }
+    check(bytes, messages)?;
+    started.map(|started| started.elapsed()).ok_or_else(|| "no message came".into())
+}
+
+async fn read_link(
+    connection: &Connection,
+    dialect: Option<DialectMaker>,
+    messages: usize,
+) -> Result<Duration, Failure> {
+    let (sender, mut events) = mpsc::channel(64);
+    let (id, tls) = (ConnectionId(1), TlsConfig::platform());
+    let driver = match dialect {
+        Some(dialect) => spawn_with(id, connection.clone(), tls, 7, sender, dialect),
+        None => spawn(id, connection.clone(), tls, 7, sender),
+    };
+    driver.command(Command::Start);
+    let (mut seen, mut bytes) = (0, 0);
+    let mut started = None;
+    while seen < messages {
+        let event = events.recv().await.ok_or("the link ended early")?;
+        if let DriverEventKind::Messages(batch) = event.kind {
+            started.get_or_insert_with(Instant::now);
+            seen += batch.len();
+            bytes += batch.iter().map(|message| usize::try_from(message.size).unwrap_or(usize::MAX)).sum::<usize>();
+        }
+    }
+    let took = started.map(|started| started.elapsed());
+    // The channel is dropped first: a link whose consumer is gone has nothing to wait for.
+    drop(events);
+    driver.join().await;
+    check(bytes, messages)?;
+    took.ok_or_else(|| "no message came".into())
+}
+
+/// Every byte of every message was seen, or the figures mean nothing.
+fn check(bytes: usize, messages: usize) -> Result<(), Failure> {
+    if bytes == messages * TEXT.len() { Ok(()) } else { Err(format!("{bytes} bytes came").into()) }
+}
+
+/// No templates: what is left is the link's own cost.
+struct AsItIs;
+
+impl Dialect for AsItIs {
+    fn decode(&mut self, frame: Incoming<'_>) -> Decoded {
+        let Incoming::Text(text) = frame else { return Decoded::default() };
+        let message = Message {
+            id: None,
+            title: String::new(),
+            body: text.to_owned(),
+            priority: 3,
+            kind: MessageKind::Text,
+            size: text.len() as u64,
+            caught_up: false,
+        };
+        Decoded { messages: vec![message], ..Decoded::default() }
+    }
+}
+
+/// Writes that many messages to everyone who connects, on a thread of its own.
+fn serve(messages: usize) -> Result<SocketAddr, Failure> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            // The reader leaves when it has seen enough, which may be in the middle of a write.
+            let _ = pour(stream, messages);
+        }
+    });
+    Ok(address)
+}
+
+fn pour(stream: StdStream, messages: usize) -> Result<(), Failure> {
+    stream.set_nodelay(true)?;
+    let mut socket = tungstenite::accept(stream)?;
+    let chunk = frames(500.min(messages));
+    let stream = socket.get_mut();
+    for _ in 0..messages.div_ceil(500.min(messages)) {
+        stream.write_all(&chunk)?;
+    }
+    // Until the reader leaves.
+    while socket.read().is_ok() {}
+    Ok(())
+}
+
+/// Unmasked text frames (RFC 6455, section 5.2), one after another.
+fn frames(count: usize) -> Vec<u8> {
+    let length = u8::try_from(TEXT.len()).ok().filter(|length| *length < 126);
+    let frame: Vec<u8> = [0x81, length.unwrap_or_default()].into_iter().chain(TEXT.bytes()).collect();
+    frame.repeat(count)
+}
+
+/// A connection with the defaults that the program ships.
+fn connection(address: SocketAddr) -> Result<Connection, Failure> {
+    #[derive(Deserialize)]
+    struct Defaults {
+        connection: ConnectionForm,
+    }
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/default.toml");
+    let defaults: Defaults = toml_edit::de::from_str(&fs::read_to_string(file)?)?;
+    let form = ConnectionForm {
+        name: Some("bench".to_owned()),
+        url: Some(format!("ws://{address}/")),
+        ..ConnectionForm::default()
+    };
+    resolve(&form, &defaults.connection, &[]).map_err(|errors| format!("{errors:?}").into())
+}
+
+fn per_second(messages: usize, took: Duration) -> f64 {
+    f64::from(u32::try_from(messages).unwrap_or(u32::MAX)) / took.as_secs_f64()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}

@@ -1,0 +1,149 @@
+//! Folders and disks that cannot be used or are full.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use heartwire_engine::store::{Store, StoreError};
+use tempfile::TempDir;
+
+use super::{common, names, place, text};
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_used_is_an_error_that_names_it() {
+    let (folder, path) = place();
+    fs::write(&path, b"a file").unwrap();
+    let error = Store::open(&path.join("deeper/heartwire.db")).unwrap_err();
+    assert!(matches!(error, StoreError::NoAccess { .. }), "{error:?}");
+    assert!(error.to_string().contains(&*path.display().to_string()), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), b"a file");
+    let error = Store::open(folder.path()).unwrap_err();
+    assert!(matches!(error, StoreError::NoAccess { .. }), "a folder in the file's place: {error:?}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_files_are_for_this_user_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let (folder, path) = place();
+    let (store, _) = Store::open(&path).unwrap();
+    store.close().await.unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+    let (store, _) = Store::open(&path).unwrap();
+    store.commit(vec![text("crm", "secret")]).await.unwrap();
+    assert!(fs::metadata(&path).unwrap().len() > 0, "an empty file is never what a crash leaves of committed messages");
+    let files = names(folder.path());
+    assert!(files.contains(&"heartwire.db-wal".to_owned()), "{files:?}");
+    for name in &files {
+        let mode = fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_full_disk_fails_the_commit_and_nothing_else_and_there_is_room_again_later() {
+    let Some(disk) =
+        SmallDisk::mount("a_full_disk_fails_the_commit_and_nothing_else_and_there_is_room_again_later", 2_048)
+    else {
+        return;
+    };
+    let path = disk.path().join("heartwire.db");
+    let (store, _) = Store::open(&path).unwrap();
+    store.commit(vec![text("crm", "before")]).await.unwrap();
+    let ballast = disk.path().join("ballast");
+    fill(&ballast);
+
+    let long = "x".repeat(4_000);
+    let error = loop {
+        match store.commit(vec![text("crm", &long), text("crm", &long)]).await {
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
+    let before = store.messages(None, None, 10_000).await.unwrap().0.len();
+    assert_eq!(before % 2, 1, "of each commit all or nothing");
+
+    fs::remove_file(&ballast).unwrap();
+    store.commit(vec![text("crm", "after")]).await.unwrap();
+    assert_eq!(store.messages(None, None, 10_000).await.unwrap().0.len(), before + 1);
+    store.close().await.unwrap();
+    let (_, set_aside) = Store::open(&path).unwrap();
+    assert_eq!(set_aside, None);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_disk_that_is_full_at_the_start_is_said_and_nothing_is_set_aside() {
+    let Some(disk) = SmallDisk::mount("a_disk_that_is_full_at_the_start_is_said_and_nothing_is_set_aside", 256) else {
+        return;
+    };
+    fill(&disk.path().join("ballast"));
+    let error = Store::open(&disk.path().join("heartwire.db")).unwrap_err();
+    assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
+    fs::remove_file(disk.path().join("ballast")).unwrap();
+    let (_, set_aside) = Store::open(&disk.path().join("heartwire.db")).unwrap();
+    assert_eq!(set_aside, None, "what the failed start left is no damage");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_read_only_disk_is_an_error_at_the_start() {
+    let Some(disk) = SmallDisk::mount("a_read_only_disk_is_an_error_at_the_start", 1_024) else { return };
+    let path = disk.path().join("heartwire.db");
+    let (store, _) = Store::open(&path).unwrap();
+    store.close().await.unwrap();
+    disk.remount("ro");
+    let error = Store::open(&path).unwrap_err();
+    assert!(matches!(error, StoreError::NoAccess { .. }), "{error:?}");
+    disk.remount("rw");
+    assert!(Store::open(&path).is_ok());
+}
+
+/// A tmpfs of a few KiB, unmounted at the end.
+#[cfg(target_os = "linux")]
+struct SmallDisk(TempDir);
+
+#[cfg(target_os = "linux")]
+impl SmallDisk {
+    /// None, and a word on it, where mounting is not allowed.
+    fn mount(test: &str, kib: u32) -> Option<Self> {
+        let folder = TempDir::new().unwrap();
+        let options = format!("size={kib}k");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
+            .arg(folder.path())
+            .stderr(Stdio::null())
+            .status();
+        if mounted.is_ok_and(|status| status.success()) {
+            Some(Self(folder))
+        } else {
+            common::skip(test, "only root may mount a disk of its own");
+            None
+        }
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn remount(&self, mode: &str) {
+        let options = format!("remount,{mode}");
+        assert!(Command::new("mount").args(["-o", &options]).arg(self.path()).status().unwrap().success());
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
+    }
+}
+
+/// Writes until there is no room.
+#[cfg(target_os = "linux")]
+fn fill(path: &Path) {
+    let mut file = fs::File::create(path).unwrap();
+    while std::io::Write::write_all(&mut file, &[0; 1_024]).is_ok() {}
+}

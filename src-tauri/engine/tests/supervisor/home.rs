@@ -1,0 +1,114 @@
+//! A Heartwire of its own for each test, and what it shows.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use heartwire_core::control::{Reply, Request};
+use heartwire_core::listen::Event;
+use heartwire_core::settings::ConnectionForm;
+use heartwire_core::view::{ConnectionView, LinkState, Snapshot};
+use heartwire_engine::paths::Paths;
+use heartwire_engine::supervisor::{self, Handle, Options, Source};
+use tokio::sync::mpsc;
+
+use crate::LIMIT;
+
+/// A folder of its own for settings and data.
+pub struct Home {
+    folder: tempfile::TempDir,
+}
+
+impl Home {
+    pub fn with(settings: &str) -> Self {
+        let home = Self { folder: tempfile::tempdir().unwrap() };
+        let file = home.paths().settings_file;
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, settings).unwrap();
+        home
+    }
+
+    pub fn paths(&self) -> Paths {
+        Paths::under(Path::new(self.folder.path())).unwrap()
+    }
+
+    pub fn file(&self) -> String {
+        std::fs::read_to_string(self.paths().settings_file).unwrap()
+    }
+
+    pub async fn app(&self) -> App {
+        let (sender, events) = mpsc::channel(1024);
+        let handle = supervisor::start(Options {
+            settings: Source::Files { paths: self.paths(), environment: BTreeMap::new() },
+            database: Some(self.paths().database),
+            notify: None,
+            demo: true,
+            events: Some(sender),
+        })
+        .await
+        .unwrap();
+        App { handle, events }
+    }
+}
+
+pub struct App {
+    pub handle: Handle,
+    events: mpsc::Receiver<Event>,
+}
+
+impl App {
+    pub async fn until(&mut self, holds: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
+        let mut snapshots = self.handle.snapshots();
+        let waited = tokio::time::timeout(LIMIT, snapshots.wait_for(|snapshot| holds(snapshot))).await;
+        let Ok(found) = waited else { panic!("it never came to this: {:#?}", self.handle.snapshots().borrow()) };
+        found.unwrap().clone()
+    }
+
+    pub async fn events_until(&mut self, count: usize, wanted: impl Fn(&Event) -> bool) -> Vec<Event> {
+        let mut found = Vec::new();
+        while found.len() < count {
+            let event = tokio::time::timeout(LIMIT, self.events.recv()).await.expect("an event").unwrap();
+            if wanted(&event) {
+                found.push(event);
+            }
+        }
+        found
+    }
+
+    pub async fn ask(&self, request: Request) {
+        assert_eq!(self.handle.request(request).await, Reply::Ok);
+    }
+
+    pub async fn ask_save(&self, replaces: Option<&str>, form: ConnectionForm) -> Reply {
+        let replaces = replaces.map(str::to_owned);
+        self.handle.request(Request::SaveConnection { replaces, form: Box::new(form), answers: BTreeMap::new() }).await
+    }
+
+    pub async fn save(&self, replaces: Option<&str>, form: ConnectionForm) {
+        assert_eq!(self.ask_save(replaces, form).await, Reply::Ok);
+    }
+
+    pub async fn send(&self, connection: &str, text: &str) -> Reply {
+        self.handle.request(Request::Send { connection: connection.into(), text: text.into() }).await
+    }
+}
+
+/// A connection that the snapshot has for certain.
+pub fn connection<'a>(snapshot: &'a Snapshot, name: &str) -> &'a ConnectionView {
+    find(snapshot, name).unwrap_or_else(|| panic!("there is no {name} in {snapshot:#?}"))
+}
+
+/// A connection that may not be there yet.
+fn find<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a ConnectionView> {
+    snapshot.connections.iter().find(|view| view.name == name)
+}
+
+/// The state of a connection that may not be there yet.
+pub fn state(snapshot: &Snapshot, name: &str) -> Option<LinkState> {
+    find(snapshot, name).map(|view| view.state)
+}
+
+/// The address of a connection that may not be there yet.
+pub fn url<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a str> {
+    find(snapshot, name).map(|view| view.url.as_str())
+}
