@@ -18,7 +18,7 @@ use crate::dial::{lost, said};
 use crate::socket::Socket;
 
 /// How many frames, and about how many bytes, are read before others get their turn.
-const FRAMES: usize = 64;
+const FRAMES: usize = 128;
 const BYTES: u64 = 256 * 1024;
 
 /// How long a peer that broke a rule may take to read why we close.
