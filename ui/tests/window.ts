@@ -1,8 +1,9 @@
 // The whole window against a resident that is a list of what was asked and a function that answers.
 
-import { render } from '@testing-library/svelte';
+import { fireEvent, render, screen } from '@testing-library/svelte';
 import { tick } from 'svelte';
 
+import { DEFAULTS, PRESETS } from '../dev/data';
 import App from '../src/App.svelte';
 import type { Reply, Request, Snapshot, WindowView } from '../src/lib/bindings';
 import { useTransport } from '../src/lib/ipc';
@@ -17,7 +18,7 @@ export interface Resident {
   answer: (request: Request) => Reply | undefined;
 }
 
-export const OK: Reply = { kind: 'ok' };
+const OK: Reply = { kind: 'ok' };
 
 /** Opens the window on a first snapshot. */
 export async function open(first: Snapshot, answer: Resident['answer'] = () => undefined): Promise<Resident> {
@@ -66,4 +67,22 @@ export async function settled(): Promise<void> {
 /** What was asked, by kind. */
 export function requests<K extends Request['kind']>(resident: Resident, kind: K): Extract<Request, { kind: K }>[] {
   return resident.asked.filter((request): request is Extract<Request, { kind: K }> => request.kind === kind);
+}
+
+/** The text of an element, with plain blanks. */
+export const text = (id: string) => screen.getByTestId(id).textContent?.replaceAll('\u00a0', ' ').trim();
+
+/** Clicks, and waits for what it does. */
+export async function click(id: string): Promise<void> {
+  await fireEvent.click(screen.getByTestId(id));
+  await settled();
+}
+
+/** Fills a field. */
+export const type = (id: string, value: string) => fireEvent.input(screen.getByTestId(id), { target: { value } });
+
+/** The presets and one connection, for whoever asks for the settings. */
+export function settings(request: Request): Reply | undefined {
+  if (request.kind !== 'settings') return undefined;
+  return { kind: 'settings', presets: PRESETS, connections: [{ name: 'CRM', url: 'wss://crm.example', preset: 'crm-heartbeat', heartbeat: { always: true } }], defaults: DEFAULTS };
 }

@@ -94,6 +94,8 @@ describe('figures', () => {
     [148 * hour, '6 d 4 h'], [1000 * 24 * hour, '1,000 d'],
   ])('a duration of %d ms is %s', (ms, words) => expect(plain(duration(ms))).toBe(words));
 
+  it('what has just been is now', () => expect([ago(-300), ago(999), plain(ago(1000))]).toEqual(['now', 'now', '1 s ago']));
+
   it('a span that lasts shows one unit below an hour', () => expect(plain(lasting(68_000))).toBe('1 min'));
 
   it('follow the language', () => {

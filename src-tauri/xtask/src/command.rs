@@ -54,7 +54,21 @@ pub fn command(program: &str) -> Command {
 
 /// Cargo, the one that runs us.
 pub fn cargo() -> Command {
-    command(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
+    let mut cargo = command(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
+    // What Cargo told us about this package. Build scripts that watch these names would run again each time that a person
+    // and xtask take turns.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(is_about_this_package) {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
+}
+
+fn is_about_this_package(name: &str) -> bool {
+    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_NAME", "CARGO_BIN_NAME", "CARGO_PRIMARY_PACKAGE"]
+        .iter()
+        .any(|start| name.starts_with(start))
 }
 
 /// Runs it with our own stdin, stdout and stderr; `advice` says what to do if it fails.
@@ -137,6 +151,14 @@ mod tests {
         let mut command = Command::new("/usr/bin/npm");
         command.args(["run", "a b", ""]);
         assert_eq!(show(&command), "npm run 'a b' ''");
+    }
+
+    #[test]
+    fn cargo_is_not_told_of_this_package() {
+        let cargo = cargo();
+        let removed: Vec<_> = cargo.get_envs().filter(|(_, value)| value.is_none()).map(|(name, _)| name).collect();
+        assert!(removed.contains(&"CARGO_MANIFEST_DIR".as_ref()), "{removed:?}");
+        assert!(!removed.contains(&"CARGO_TARGET_DIR".as_ref()) && !removed.contains(&"PATH".as_ref()), "{removed:?}");
     }
 
     #[test]

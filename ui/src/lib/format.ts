@@ -26,6 +26,7 @@ export function lasting(ms: number): string {
 
 /** How long ago something was. */
 export function ago(ms: number): string {
+  if (ms < SECOND) return t('time.now');
   return t('time.ago', { duration: span(ms, 1) });
 }
 

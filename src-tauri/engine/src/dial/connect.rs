@@ -40,7 +40,7 @@ pub(super) async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Cause
     let mut waiting = addresses.iter().copied();
     let mut trying = FuturesUnordered::new();
     let mut last = Cause::new(CauseCode::Dns, "the host has no address");
-    let attempt = |at: SocketAddr| async move { TcpStream::connect(at).await.map_err(|error| (error, at)) };
+    let attempt = |at: SocketAddr| async move { connect_to(at).await.map_err(|error| (error, at)) };
     trying.extend(waiting.next().map(attempt));
     loop {
         let next: Option<Result<TcpStream, (io::Error, SocketAddr)>> = if waiting.len() == 0 {
@@ -60,6 +60,16 @@ pub(super) async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Cause
             None => return Err(last),
         }
     }
+}
+
+/// A dial to a local port that nobody listens at may be given that port for its own end, and then TCP connects it to
+/// itself (RFC 9293, section 3.5). That is nobody listening too, and must not keep the port from a server.
+async fn connect_to(at: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(at).await?;
+    if stream.local_addr()? == stream.peer_addr()? {
+        return Err(io::ErrorKind::ConnectionRefused.into());
+    }
+    Ok(stream)
 }
 
 /// The families take turns, in the order of the resolver, so that a network without one of them costs one head start.

@@ -6,6 +6,7 @@ mod failure;
 mod request;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
@@ -22,7 +23,7 @@ use crate::tls::TlsConfig;
 pub(crate) use failure::{lost, said};
 
 /// What is dialled.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct DialRequest {
     /// `ws` or `wss`. User information in it becomes Basic credentials, unless the headers have an `Authorization`.
     pub url: Url,
@@ -36,6 +37,14 @@ pub struct DialRequest {
     pub tls: TlsConfig,
     /// What the socket may hold.
     pub limits: Limits,
+}
+
+/// Neither the URL's user information and query nor the headers: any of them may hold a secret.
+impl fmt::Debug for DialRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = (self.url.scheme(), self.url.host_str().unwrap_or_default(), self.url.port());
+        f.debug_tuple("DialRequest").field(&shown).finish_non_exhaustive()
+    }
 }
 
 impl DialRequest {

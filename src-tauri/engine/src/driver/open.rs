@@ -12,6 +12,7 @@ use heartwire_core::dialect::{Dialect, Incoming};
 use heartwire_core::link::{Frame, Generation};
 use heartwire_core::message::Message;
 
+use super::NotConnected;
 use super::sends::{Sends, Told};
 use crate::dial::{lost, said};
 use crate::socket::Socket;
@@ -101,7 +102,15 @@ impl Open {
         self.sends.has_room_for(bytes)
     }
 
+    /// Queues a frame, unless the socket is already on its way out.
     pub(super) fn send(&mut self, frame: Frame, told: Option<Told>) {
+        if !matches!(self.closing, Closing::No) {
+            if let Some(told) = told {
+                // Whoever asked may have left.
+                let _ = told.send(Err(NotConnected));
+            }
+            return;
+        }
         if let Frame::Ping(payload) = &frame {
             self.ping = Some(payload.clone());
         }

@@ -1,5 +1,7 @@
 //! The driver's loop: one future that is polled, with every step of a round in the order that keeps the deadlines.
 
+mod obey;
+
 use std::future::poll_fn;
 use std::mem;
 use std::panic::AssertUnwindSafe;
@@ -11,19 +13,18 @@ use futures_util::FutureExt;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
-use heartwire_core::cause::{Cause, CauseCode};
+use heartwire_core::cause::Cause;
 use heartwire_core::dialect::Dialect;
-use heartwire_core::link::{CLOSE_LIMIT, Generation, Input, Link, LinkSettings, Output};
+use heartwire_core::link::{CLOSE_LIMIT, Generation, Input, Link, LinkSettings};
 use heartwire_core::settings::Connection;
 use heartwire_core::time::Moment;
-use heartwire_core::view::LinkState;
 
 use super::open::{End, Open, Read};
 use super::outbox::Outbox;
 use super::sends::Told;
 use super::timer::Timer;
 use super::{Command, ConnectionId, DialectMaker, DriverEvent, DriverEventKind, NotConnected};
-use crate::dial::{DialRequest, dial};
+use crate::dial::DialRequest;
 use crate::socket::Socket;
 
 /// A deadline that is handled this late was missed by us, not by the peer: what has come meanwhile is read first.
@@ -261,54 +262,6 @@ impl Driver {
         }
     }
 
-    /// The one way into the link: what it says is done before anything else happens.
-    fn input(&mut self, input: Input) {
-        self.link.handle(self.now(), input);
-        while let Some(output) = self.link.poll_output() {
-            self.again = true;
-            self.perform(output);
-        }
-    }
-
-    fn perform(&mut self, output: Output) {
-        match output {
-            Output::Dial(generation) => {
-                let request = self.request.clone();
-                self.wire = Wire::Dialing(generation, Box::pin(async move { dial(&request).await }));
-            }
-            Output::Send(generation, frame) => {
-                let told = self.asking.take();
-                if let Some(open) = self.open(generation) {
-                    open.send(frame, told);
-                }
-            }
-            Output::SendRefused => {
-                if let Some(told) = self.asking.take() {
-                    let _ = told.send(Err(NotConnected));
-                }
-            }
-            Output::Close(generation, code) => {
-                if let Some(open) = self.open(generation) {
-                    open.close(code);
-                }
-            }
-            Output::Abort(_) => self.wire = Wire::None,
-            Output::Status(status) => {
-                let retry_in = status.retry_at.map(|at| at.since(self.now()));
-                self.log(status.state, status.cause.as_ref());
-                self.outbox.push(DriverEventKind::Status(status, retry_in));
-            }
-            Output::RoundTrip(time) => self.outbox.push(DriverEventKind::RoundTrip(time)),
-        }
-    }
-
-    fn open(&mut self, generation: Generation) -> Option<&mut Open> {
-        match &mut self.wire {
-            Wire::Open(open) if open.generation == generation => Some(open),
-            Wire::Open(_) | Wire::None | Wire::Dialing(..) => None,
-        }
-    }
-
     /// Ends when the socket is gone and the consumer has everything, or had a second to take it.
     fn is_done(&mut self, cx: &mut Context<'_>) -> bool {
         if self.outbox.is_gone() {
@@ -325,34 +278,18 @@ impl Driver {
         self.outbox.is_empty() || since.elapsed() >= CLOSE_LIMIT
     }
 
-    fn recover(&mut self, cx: &mut Context<'_>) {
-        let generation = self.link.status().generation;
-        self.wire = Wire::None;
-        self.asking = None;
-        self.timer = Timer::new();
-        self.dialect = (self.make_dialect)();
-        let cause =
-            Cause::new(CauseCode::Protocol, "Heartwire failed on what the server sent; the connection is made anew");
-        self.input(Input::Closed(generation, cause));
-        self.outbox.poll_send(cx);
-    }
-
     fn next_deadline(&self) -> Option<Instant> {
         let link = self.link.poll_timeout().map(|at| self.origin + at.since_origin());
         let open = match &self.wire {
             Wire::Open(open) => open.deadline(),
             Wire::None | Wire::Dialing(..) => None,
         };
-        let giving_up = self.stopping.map(|since| since + CLOSE_LIMIT);
+        let is_closed = matches!(self.wire, Wire::None);
+        let giving_up = self.stopping.filter(|_| is_closed).map(|since| since + CLOSE_LIMIT);
         [link, open, giving_up].into_iter().flatten().min()
     }
 
     fn now(&self) -> Moment {
         Moment::new(self.origin.elapsed())
-    }
-
-    fn log(&self, state: LinkState, cause: Option<&Cause>) {
-        let cause = cause.map(|cause| cause.text.as_str());
-        tracing::debug!(connection = self.name, ?state, cause, "the link's state changed");
     }
 }

@@ -176,3 +176,10 @@ async fn a_header_that_cannot_be_sent_is_a_fault_of_the_configuration() {
     wanted.headers.insert("Bad Name".to_owned(), "x".to_owned());
     assert_eq!(fails(&wanted).await.code.to_string(), "configuration");
 }
+
+#[test]
+fn a_dial_request_shows_no_secret() {
+    let mut wanted = dialled("wss://someone:secret@example.com:8443/x?token=secret");
+    wanted.headers.insert("Authorization".to_owned(), "Bearer secret".to_owned());
+    assert_eq!(format!("{wanted:?}"), "DialRequest((\"wss\", \"example.com\", Some(8443)), ..)");
+}

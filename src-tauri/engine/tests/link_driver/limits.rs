@@ -43,8 +43,8 @@ async fn invariant_28_the_limit_holds_for_a_message_in_fragments() {
     let (listener, port) = listener().await;
     let mut link = Link::start(patient(port));
     let mut server = accept_raw(&listener).await;
-    let part = vec![b'x'; MIB / 2];
-    let (mut first, mut more) = (frame(1, &part), frame(0, &part));
+    let half = vec![b'x'; MIB / 2];
+    let (mut first, mut more) = (frame(1, &half), frame(0, &half));
     (first[0], more[0]) = (0x01, 0x00);
     let sent = [first, more.clone(), more].concat();
     let writing = async {

@@ -38,6 +38,35 @@ async fn invariant_1_a_silent_peer_is_noticed_in_time_and_not_before() {
     }
 }
 
+/// The server has a thread of its own; the link's thread is kept from running in the worst moment.
+#[tokio::test]
+async fn invariant_1_our_own_lateness_is_not_the_peers_death() {
+    let (listener, port) = listener().await;
+    let mut link = Link::start(connection(port));
+    let (asked, mut answering) = tokio::sync::mpsc::unbounded_channel();
+    let server = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async move {
+            let mut server = accept(&listener).await;
+            for _ in 0..4 {
+                assert_eq!(timeout(AGES, server.next()).await.unwrap().unwrap().unwrap(), Message::text("beat"));
+                asked.send(()).unwrap();
+                server.send(Message::text("beat")).await.unwrap();
+            }
+        });
+    });
+    link.until(LinkState::Connected).await;
+    for _ in 0..3 {
+        timeout(AGES, answering.recv()).await.unwrap().unwrap();
+        // The answer is there, but the deadline has long passed when it can be read.
+        std::thread::sleep(TIMEOUT + Duration::from_millis(100));
+        link.round_trip().await;
+        assert_eq!(link.times(LinkState::Waiting), 0);
+    }
+    timeout(AGES, answering.recv()).await.unwrap().unwrap();
+    server.join().unwrap();
+}
+
 #[tokio::test]
 async fn invariant_2_the_bound_holds_while_a_large_send_is_stalled() {
     let (listener, port) = listener().await;

@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::accept_async;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::rig::{AGES, EVERY, Link, TIMEOUT, accept_tcp, connection, listener};
+use crate::rig::{AGES, Link, accept_tcp, connection, listener};
 
 fn secured(port: u16, host: &str) -> Connection {
     let mut connection = connection(port);
@@ -82,7 +82,6 @@ async fn a_link_over_tls_lives_dies_and_closes_like_any_other() {
     link.handle.command(heartwire_engine::driver::Command::Stop);
     assert!(matches!(timeout(AGES, server.next()).await.unwrap(), Some(Ok(Message::Close(Some(_))))));
     assert!(timeout(AGES, server.next()).await.unwrap().is_none(), "in good order");
-    assert!(EVERY + TIMEOUT > EVERY);
 }
 
 #[tokio::test]
@@ -94,11 +93,18 @@ async fn a_certificate_for_another_name_is_refused_in_plain_words() {
 
 #[tokio::test]
 async fn a_certificate_of_an_unknown_authority_is_refused_in_plain_words() {
-    for tls in [trusting(&[]), TlsConfig::platform()] {
-        let (listener, port) = listener().await;
-        let text = refused(secured(port, "localhost"), tls, listener).await;
-        assert_eq!(text, "the server's certificate is from an authority that this computer does not trust");
-    }
+    let (listener, port) = listener().await;
+    let text = refused(secured(port, "localhost"), trusting(&[]), listener).await;
+    assert_eq!(text, "the server's certificate is from an authority that this computer does not trust");
+}
+
+#[tokio::test]
+async fn the_platforms_roots_do_not_trust_just_anybody() {
+    let (listener, port) = listener().await;
+    let text = refused(secured(port, "localhost"), TlsConfig::platform(), listener).await;
+    // A computer without any roots says so.
+    let expected = "the server's certificate is from an authority that this computer does not trust";
+    assert!(text == expected || text.starts_with("this computer's trusted certificates cannot be read"), "{text}");
 }
 
 #[tokio::test]

@@ -1,0 +1,96 @@
+//! How a link gets from one state to another: the one way to lose a socket, the one way to dial, the one way to tell.
+
+use std::mem;
+use std::time::Duration;
+
+use super::{CONNECT_GRACE, Closing, DIAL_GAP, Link, Phase};
+use crate::cause::Cause;
+use crate::link::backoff::Wait;
+use crate::link::{Generation, LinkStatus, Output, Verdict};
+use crate::time::Moment;
+use crate::view::LinkState;
+
+/// The shortest uptime after which the backoff may start anew.
+const STEADY: Duration = Duration::from_secs(10);
+
+impl Link {
+    /// The socket of this generation is gone, or never came to be.
+    pub(super) fn lost(&mut self, now: Moment, cause: Cause) {
+        self.settle(now, Verdict::of(&cause), cause);
+    }
+
+    /// Draws the wait, once, and tells why.
+    pub(super) fn settle(&mut self, now: Moment, verdict: Verdict, cause: Cause) {
+        if let Phase::Up(vitals) = &self.phase
+            && vitals.proved(&self.settings.heartbeat)
+            && vitals.uptime(now) >= STEADY.max(self.last_delay)
+        {
+            self.failures = 0;
+        }
+        self.failures = self.failures.saturating_add(1);
+        let wait = Wait::draw(verdict, cause.retry_after, &self.settings.backoff, self.failures, &mut self.rng);
+        self.status.cause = Some(cause);
+        let until = wait.map(|wait| (now + wait.delay).max(self.soonest(now)));
+        match (verdict, wait, until) {
+            (Verdict::Retry | Verdict::WaitBetween(..) | Verdict::WaitCap, Some(wait), Some(until)) => {
+                self.last_delay = wait.delay;
+                self.phase = Phase::Waiting { until, floor: now + wait.floor };
+                self.announce_wait();
+            }
+            (_, _, until) => {
+                self.phase = Phase::Blocked { until };
+                self.announce(LinkState::Blocked, until, self.status.cause.clone());
+            }
+        }
+    }
+
+    /// Closes whatever is open: a socket politely, a dial at once.
+    pub(super) fn let_go(&mut self, now: Moment, code: u16, limit: Duration) {
+        match self.phase {
+            Phase::Up(_) => {
+                self.outputs.push_back(Output::Close(self.generation, code));
+                self.closing = Some(Closing { generation: self.generation, until: now + limit });
+            }
+            Phase::Dialing { .. } => self.outputs.push_back(Output::Abort(self.generation)),
+            Phase::Stopped | Phase::Paused | Phase::Waiting { .. } | Phase::Blocked { .. } => {}
+        }
+    }
+
+    /// Dials at once, or as soon as the gap since the last dial and the closing of the old socket allow.
+    pub(super) fn dial_soon(&mut self, now: Moment) {
+        let until = self.soonest(now);
+        self.phase = Phase::Waiting { until, floor: now };
+        if until > now || self.closing.is_some() {
+            self.announce_wait();
+        }
+    }
+
+    pub(super) fn soonest(&self, now: Moment) -> Moment {
+        self.last_dial.map_or(now, |last| last + DIAL_GAP).max(now)
+    }
+
+    /// The only place where a generation begins.
+    pub(super) fn dial(&mut self, now: Moment) {
+        self.generation = Generation(self.generation.0 + 1);
+        self.attempt = self.attempt.saturating_add(1);
+        self.last_dial = Some(now);
+        self.phase = Phase::Dialing { deadline: now + self.settings.connect_timeout + CONNECT_GRACE };
+        self.outputs.push_back(Output::Dial(self.generation));
+        let cause = self.status.cause.clone();
+        self.announce(LinkState::Connecting, None, cause);
+    }
+
+    pub(super) fn announce_wait(&mut self) {
+        if let Phase::Waiting { until, .. } = self.phase {
+            let cause = self.status.cause.clone();
+            self.announce(LinkState::Waiting, Some(until), cause);
+        }
+    }
+
+    pub(super) fn announce(&mut self, state: LinkState, retry_at: Option<Moment>, cause: Option<Cause>) {
+        let status = LinkStatus { state, generation: self.generation, attempt: self.attempt, retry_at, cause };
+        if mem::replace(&mut self.status, status) != self.status {
+            self.outputs.push_back(Output::Status(self.status.clone()));
+        }
+    }
+}

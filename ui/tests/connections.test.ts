@@ -1,0 +1,144 @@
+import { fireEvent, screen } from '@testing-library/svelte';
+import { tick } from 'svelte';
+import { describe, expect, it, vi } from 'vitest';
+
+import { connection, everyday, PROBLEMS, SECOND, snapshot } from '../dev/data';
+import { state } from '../src/lib/window.svelte';
+import { click, open, requests, settled, text, type } from './window';
+
+const NOW = 1_800_000_000_000;
+
+describe('the clock', () => {
+  const waiting = (at: number) =>
+    snapshot({ at_ms: at, connections: [connection('CRM', { state: 'waiting', retry_at_ms: NOW + 4 * SECOND, cause: { code: 'heartbeat-timeout', text: '' }, down_since_ms: NOW - 38 * SECOND, attempt: 3 })] });
+
+  it('counts down every second', async () => {
+    vi.useFakeTimers({ now: NOW });
+    await open(waiting(NOW));
+    expect(text('state-CRM')).toBe('Retrying in 4 s');
+    await vi.advanceTimersByTimeAsync(3 * SECOND);
+    expect(text('state-CRM')).toBe('Retrying in 1 s');
+    expect(text('cause-CRM')).toContain('Down for 41 s, attempt 3.');
+    await vi.advanceTimersByTimeAsync(2 * SECOND);
+    expect(text('state-CRM')).toBe('Retrying now…');
+  });
+
+  it.each([-7200, 7200])('is the resident’s: an offset of %d s changes nothing', async (offset) => {
+    vi.useFakeTimers({ now: NOW + offset * SECOND });
+    await open(waiting(NOW));
+    expect(text('state-CRM')).toBe('Retrying in 4 s');
+    await vi.advanceTimersByTimeAsync(2 * SECOND);
+    expect(text('state-CRM')).toBe('Retrying in 2 s');
+  });
+
+  it('stands still while the window is hidden, and is right at once when it is seen again', async () => {
+    vi.useFakeTimers({ now: NOW });
+    await open(waiting(NOW));
+    const hidden = vi.spyOn(document, 'hidden', 'get').mockReturnValue(true);
+    document.dispatchEvent(new Event('visibilitychange'));
+    const before = vi.getTimerCount();
+    await vi.advanceTimersByTimeAsync(3 * SECOND);
+    expect(text('state-CRM')).toBe('Retrying in 4 s');
+    hidden.mockReturnValue(false);
+    document.dispatchEvent(new Event('visibilitychange'));
+    await tick();
+    expect(text('state-CRM')).toBe('Retrying in 1 s');
+    expect(vi.getTimerCount()).toBe(before + 1);
+  });
+
+  it('does not let a snapshot that was overtaken change anything', async () => {
+    const first = snapshot({ revision: 7, connections: [connection('a')] });
+    const resident = await open(first);
+    await resident.push({ ...first, connections: [connection('b')] });
+    state.take({ ...first, revision: 7 });
+    await tick();
+    expect(screen.queryByTestId('card-a')).toBeNull();
+    expect(screen.getByTestId('card-b')).toBeTruthy();
+  });
+});
+
+describe('the connections', () => {
+  it('say everything in the header and ask for what is clicked', async () => {
+    const resident = await open(everyday(Date.now()));
+    expect(text('headline')).toBe('2 of 5 connected');
+    expect(text('summary')).toBe('Alerts needs you: the server does not accept the credentials.');
+    const order = screen.getAllByTestId(/^card-/).map((card) => card.getAttribute('aria-label'));
+    expect(order).toEqual(['Alerts', 'CRM', 'Home', 'Builds', 'Depot']);
+    for (const id of ['reconnect-CRM', 'pause-CRM', 'reconnect-Home', 'pause-Home', 'resume-Depot', 'pause-all', 'resume-all']) await click(id);
+    expect(resident.asked.slice(1)).toEqual([
+      { kind: 'reconnect', connection: 'CRM' }, { kind: 'pause', connection: 'CRM' }, { kind: 'reconnect', connection: 'Home' }, { kind: 'pause', connection: 'Home' },
+      { kind: 'resume', connection: 'Depot' }, { kind: 'pause', connection: null }, { kind: 'resume', connection: null },
+    ]);
+  });
+
+  it('tell what went wrong with an action, in the person’s words', async () => {
+    const resident = await open(everyday(Date.now()));
+    resident.answer = () => ({ kind: 'failed', code: 'unknown-connection', message: 'English' });
+    await click('pause-CRM');
+    expect(text('problem-CRM')).toBe('There is no such connection any more.');
+    resident.answer = () => {
+      throw new Error('gone');
+    };
+    await click('pause-CRM');
+    expect(text('problem-CRM')).toBe('Heartwire does not answer: gone');
+  });
+
+  it('send text and show that it was sent, or why not', async () => {
+    const resident = await open(everyday(Date.now()));
+    await click('send-Home');
+    await type('send-text-Home', '  hello ');
+    await click('send-submit-Home');
+    expect(requests(resident, 'send')).toEqual([{ kind: 'send', connection: 'Home', text: '  hello ' }]);
+    expect(text('send-result-Home')).toMatch(/^Sent at /);
+    resident.answer = () => ({ kind: 'failed', code: 'not-connected', message: 'English' });
+    await type('send-text-Home', 'again');
+    await click('send-submit-Home');
+    expect(text('send-result-Home')).toBe('It is not connected, so nothing can be sent.');
+    expect(screen.getByTestId<HTMLInputElement>('send-text-Home').value).toBe('again');
+  });
+
+  it('keep the focus when the cards change places', async () => {
+    const first = snapshot({ connections: [connection('a'), connection('b')] });
+    const resident = await open(first);
+    screen.getByTestId('pause-a').focus();
+    await resident.push({ ...first, connections: [connection('a'), connection('b', { state: 'waiting' })] });
+    expect(screen.getAllByTestId(/^card-/)[0]?.dataset['testid']).toBe('card-b');
+    expect(document.activeElement).toBe(screen.getByTestId('pause-a'));
+  });
+
+  it('keep their places while the person types into one of them', async () => {
+    const first = snapshot({ connections: [connection('a'), connection('b')] });
+    const resident = await open(first);
+    await click('send-a');
+    await type('send-text-a', 'hel');
+    await resident.push({ ...first, connections: [connection('a'), connection('b', { state: 'waiting' })] });
+    expect(screen.getAllByTestId(/^card-/)[0]?.dataset['testid']).toBe('card-a');
+    expect(document.activeElement).toBe(screen.getByTestId('send-text-a'));
+    expect(screen.getByTestId<HTMLInputElement>('send-text-a').value).toBe('hel');
+  });
+
+  it('show problems with file and line, the demonstration, and what to do when there is nothing', async () => {
+    const resident = await open(snapshot({ problems: PROBLEMS, demo: true, connections: [connection('Demo')] }));
+    expect(screen.getAllByTestId('problem')[0]?.textContent).toContain('config.toml, line 14');
+    expect(text('demo')).toContain('This is a demonstration.');
+    expect(screen.queryByTestId('edit-Demo')).toBeNull();
+    await resident.push(snapshot());
+    expect(screen.getByTestId('empty')).toBeTruthy();
+    await click('add-connection');
+    expect(requests(resident, 'settings')).toHaveLength(1);
+  });
+
+  it('tell when the resident cannot be reached, and try again', async () => {
+    let works = false;
+    const resident = await open(snapshot(), () => {
+      if (!works) throw new Error('no socket');
+      return undefined;
+    });
+    expect(text('unreachable')).toBe('Heartwire does not answer: no socket');
+    works = true;
+    await fireEvent.click(screen.getByText('Try again'));
+    await settled();
+    expect(text('headline')).toBe('No connection yet');
+    expect(requests(resident, 'subscribe')).toHaveLength(2);
+  });
+});

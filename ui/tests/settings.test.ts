@@ -1,0 +1,112 @@
+import { fireEvent, screen } from '@testing-library/svelte';
+import { describe, expect, it } from 'vitest';
+
+import { connection, snapshot } from '../dev/data';
+import { click, open, requests, settings, text, type } from './window';
+
+describe('the settings', () => {
+  it('add a connection from a preset: its questions only, and what was answered', async () => {
+    const resident = await open(snapshot({ connections: [connection('x')] }), settings);
+    await click('add-connection');
+    await click('preset-crm-heartbeat');
+    await type('field-name', 'CRM 2');
+    await type('field-answers.server', 'https://crm.example/app');
+    await type('field-answers.user', '42');
+    await click('save');
+    expect(requests(resident, 'save-connection')).toEqual([
+      { kind: 'save-connection', replaces: null, form: { name: 'CRM 2', preset: 'crm-heartbeat' }, answers: { server: 'https://crm.example/app', user: '42' } },
+    ]);
+    expect(text('saved')).toBe('Saved');
+    expect(requests(resident, 'settings')).toHaveLength(2);
+  });
+
+  it('show every error at its field, focus the first and save nothing', async () => {
+    const resident = await open(snapshot({ connections: [connection('x')] }), (request) =>
+      request.kind === 'save-connection'
+        ? {
+            kind: 'invalid',
+            errors: [
+              { field: 'url', code: 'url-scheme', value: 'ftp://x', message: 'm' },
+              { field: 'heartbeat.every', code: 'duration-zero', value: '0s', message: 'm' },
+              { field: 'dialect', code: 'unknown-choice', value: 'odd', message: 'm' },
+            ],
+          }
+        : settings(request),
+    );
+    await click('add-connection');
+    await click('preset-by-hand');
+    await type('field-url', 'ftp://x');
+    await type('field-heartbeat.every', '0s');
+    await click('save');
+    const url = screen.getByTestId('field-url');
+    expect(url.getAttribute('aria-invalid')).toBe('true');
+    const described = url.getAttribute('aria-describedby')?.split(' ').map((id) => document.getElementById(id)?.textContent);
+    expect(described?.[0]).toBe('The address “ftp://x” must begin with wss://, ws://, https:// or http://.');
+    expect(text('error-heartbeat.every')).toContain('A duration of zero cannot work.');
+    expect(text('form-problem')).toContain('“odd” is not known here.');
+    expect(document.activeElement).toBe(url);
+    expect(requests(resident, 'save-connection')[0]?.form).toEqual({ url: 'ftp://x', heartbeat: { every: '0s' } });
+    await type('field-url', 'wss://x');
+    expect(screen.queryByTestId('error-url')).toBeNull();
+  });
+
+  it('open what hides an error', async () => {
+    await open(snapshot({ connections: [connection('x')] }), (request) =>
+      request.kind === 'save-connection' ? { kind: 'invalid', errors: [{ field: 'reconnect.cap', code: 'duration-invalid', value: 'x', message: 'm' }] } : settings(request),
+    );
+    await click('add-connection');
+    await click('preset-heartbeat-echo');
+    const more = screen.getByTestId<HTMLDetailsElement>('more-settings');
+    expect(more.open).toBe(false);
+    await click('save');
+    expect(more.open).toBe(true);
+    expect(document.activeElement).toBe(screen.getByTestId('field-reconnect.cap'));
+  });
+
+  it('edit a connection and keep what the form does not show', async () => {
+    const resident = await open(snapshot({ connections: [connection('CRM')] }), settings);
+    await click('edit-CRM');
+    expect(screen.getByTestId<HTMLInputElement>('field-url').value).toBe('wss://crm.example');
+    expect(screen.getByTestId<HTMLInputElement>('field-heartbeat.every').placeholder).toBe('5s');
+    await type('field-heartbeat.every', '7s');
+    await click('save');
+    expect(requests(resident, 'save-connection')).toEqual([
+      { kind: 'save-connection', replaces: 'CRM', form: { name: 'CRM', url: 'wss://crm.example', preset: 'crm-heartbeat', heartbeat: { always: true, every: '7s' } }, answers: {} },
+    ]);
+  });
+
+  it('do not lose what is being typed when a snapshot arrives', async () => {
+    const first = snapshot({ connections: [connection('CRM')] });
+    const resident = await open(first, settings);
+    await click('edit-CRM');
+    await type('field-url', 'wss://half');
+    await resident.push({ ...first, connections: [connection('CRM', { state: 'waiting' })] });
+    expect(screen.getByTestId<HTMLInputElement>('field-url').value).toBe('wss://half');
+  });
+
+  it('remove a connection only after asking', async () => {
+    const resident = await open(snapshot(), settings);
+    await click('nav-settings');
+    await click('remove-CRM');
+    expect(requests(resident, 'remove-connection')).toEqual([]);
+    await click('remove-yes-CRM');
+    expect(requests(resident, 'remove-connection')).toEqual([{ kind: 'remove-connection', connection: 'CRM' }]);
+    expect(text('saved')).toBe('Removed');
+  });
+
+  it('save a general setting at once, and take a refused one back', async () => {
+    const resident = await open(snapshot(), settings);
+    await click('nav-settings');
+    const box = screen.getByTestId<HTMLInputElement>('field-notifications');
+    await click('field-notifications');
+    expect(requests(resident, 'save-general')[0]?.general.notifications).toBe(false);
+    expect(text('general-status')).toBe('Saved');
+    resident.answer = () => ({ kind: 'failed', code: 'settings-file', message: 'read-only' });
+    await click('field-notifications');
+    expect(text('general-status')).toBe('The settings file could not be read or written: read-only');
+    expect(box.checked).toBe(true);
+    await fireEvent.change(screen.getByTestId('field-keep_messages'), { target: { value: '-1' } });
+    expect(screen.getByTestId('error-keep_messages')).toBeTruthy();
+    expect(requests(resident, 'save-general')).toHaveLength(2);
+  });
+});
