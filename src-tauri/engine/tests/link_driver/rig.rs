@@ -1,4 +1,5 @@
 //! A driver with its events, a small dialect, and the servers' side.
+#![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -115,6 +116,12 @@ impl Link {
             self.seen.push(event.kind.clone());
         }
         event.kind
+    }
+
+    /// Begins anew with what was seen and with the patience.
+    pub fn forget(&mut self) {
+        self.seen.clear();
+        self.started = TokioInstant::now();
     }
 
     /// The next status of this state.
