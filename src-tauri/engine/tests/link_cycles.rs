@@ -12,9 +12,15 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use heartwire_core::view::LinkState;
 use heartwire_engine::driver::Command;
-use rig::{Link, accept, accept_raw, connection, listener};
-use tokio::net::TcpListener;
+use rig::{Link, connection, listener, upgrade_raw};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
+use tokio_tungstenite::accept_async;
+
+/// What is counted belongs to the whole process.
+static ALONE: Mutex<()> = Mutex::const_new(());
 
 #[tokio::test]
 async fn invariant_29_reconnects_leave_nothing_behind() {
@@ -29,6 +35,7 @@ async fn invariant_29_ten_thousand_reconnects_leave_nothing_behind() {
 
 /// Runs links against a server that ends connections in every way there is, and counts what is left of them.
 async fn cycles(links: usize, rounds: usize) {
+    let _alone = ALONE.lock().await;
     let (listener, port) = listener().await;
     let server = tokio::spawn(unfriendly(listener));
     let mut running = Vec::new();
@@ -66,39 +73,37 @@ async fn cycles(links: usize, rounds: usize) {
     assert_eq!(orphans(port), 0, "nobody will ever answer an orphan's FIN");
 }
 
-/// Ends each connection in one of five ways.
+/// Serves until it is dropped, and every connection goes with it.
 async fn unfriendly(listener: TcpListener) {
+    let mut connections = JoinSet::new();
     for number in 0_u64.. {
-        if number % 5 == 0 {
-            let mut server = accept(&listener).await;
-            tokio::spawn(async move {
-                // A goodbye with a handshake; a client that does not answer is gone.
-                let _ = server.close(None).await;
-                while server.next().await.is_some_and(|message| message.is_ok()) {}
-            });
-            continue;
+        let stream = listener.accept().await.unwrap().0;
+        connections.spawn(end(number, stream));
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+/// Ends a connection in one of five ways.
+async fn end(number: u64, stream: TcpStream) {
+    if number.is_multiple_of(5) {
+        // A goodbye with a handshake.
+        if let Ok(mut server) = accept_async(stream).await {
+            let _ = server.close(None).await;
+            while server.next().await.is_some_and(|message| message.is_ok()) {}
         }
-        let server = accept_raw(&listener).await;
-        match number % 5 {
-            1 => drop(server),
-            2 => {
-                server.set_zero_linger().unwrap();
-                drop(server);
-            }
-            3 => {
-                // It reads nothing and answers nothing; the link has to notice.
-                tokio::spawn(async move {
-                    sleep(Duration::from_millis(1_500)).await;
-                    drop(server);
-                });
-            }
-            _ => {
-                server.try_write(b"this is no frame").unwrap();
-                tokio::spawn(async move {
-                    sleep(Duration::from_millis(20)).await;
-                    drop(server);
-                });
-            }
+        return;
+    }
+    let server = upgrade_raw(stream).await;
+    match number % 5 {
+        1 => {}
+        2 => server.set_zero_linger().unwrap(),
+        3 => {
+            // It reads nothing and answers nothing; the link has to notice.
+            sleep(Duration::from_millis(1_500)).await;
+        }
+        _ => {
+            server.try_write(b"this is no frame").unwrap();
+            sleep(Duration::from_millis(20)).await;
         }
     }
 }

@@ -197,7 +197,10 @@ pub async fn request(stream: &mut TcpStream) -> String {
 
 /// Upgrades by hand, for servers that then write frames by hand.
 pub async fn accept_raw(listener: &TcpListener) -> TcpStream {
-    let mut stream = accept_tcp(listener).await;
+    upgrade_raw(accept_tcp(listener).await).await
+}
+
+pub async fn upgrade_raw(mut stream: TcpStream) -> TcpStream {
     let request = request(&mut stream).await;
     let key = request.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
     let accept = derive_accept_key(key.as_bytes());
