@@ -24,14 +24,12 @@ use tokio_tungstenite::tungstenite::{self, protocol::WebSocketConfig};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Messages in a round.
-const MESSAGES: usize = 200_000;
+/// What is sent in a round: how many messages, and how many bytes of text each has at least.
+const LOADS: [(usize, usize); 2] = [(200_000, 0), (40_000, 4096)];
 /// Rounds of each way; the median counts.
 const ROUNDS: usize = 7;
 /// What the link is to reach of bare tungstenite.
 const TARGET_PERCENT: f64 = 80.0;
-const TEXT: &str =
-    r#"{"id":"m-7f3a91","title":"Order 4711","text":"shipped from the second warehouse at noon, two parcels"}"#;
 
 /// The ways of reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,47 +55,93 @@ impl Way {
 async fn main() -> Result<(), Failure> {
     // `cargo test --benches` passes no `--bench`: it only wants to know that this runs.
     let is_measured = std::env::args().any(|arg| arg == "--bench");
-    let (messages, rounds) = if is_measured { (MESSAGES, ROUNDS) } else { (1_000, 1) };
-    let address = serve(messages)?;
-    let connection = connection(address)?;
-    let mut rates = [const { Vec::new() }; 3];
-    for _ in 0..rounds {
-        for (way, rates) in Way::ALL.into_iter().zip(&mut rates) {
-            let took = round(way, address, &connection, messages).await?;
-            rates.push(per_second(messages, took));
-        }
-    }
-    let [bare, link, plain] = rates.map(median);
-    let mut out = io::stdout();
-    writeln!(out, "{messages} messages of {} bytes on loopback, medians of {rounds} rounds by turns:", TEXT.len())?;
-    for (way, rate) in Way::ALL.into_iter().zip([bare, link, plain]) {
-        writeln!(out, "  {:48} {rate:9.0} messages/s  {:5.1} % of bare", way.words(), 100.0 * rate / bare)?;
-    }
-    for (way, rate) in [(Way::Link, link), (Way::LinkAndPlain, plain)] {
-        let percent = 100.0 * rate / bare;
-        let verdict = if percent >= TARGET_PERCENT { "reached" } else { "MISSED" };
-        writeln!(
-            out,
-            "target: at least {TARGET_PERCENT} % of bare tungstenite, {}: {percent:.1} %, {verdict}",
-            way.words()
-        )?;
+    for (messages, size) in LOADS {
+        let (messages, rounds) = if is_measured { (messages, ROUNDS) } else { (1_000, 1) };
+        measure(&Load::new(messages, size)?, rounds).await?;
     }
     Ok(())
 }
 
-async fn round(way: Way, address: SocketAddr, connection: &Connection, messages: usize) -> Result<Duration, Failure> {
+async fn measure(load: &Load, rounds: usize) -> Result<(), Failure> {
+    let address = serve(load.clone())?;
+    let connection = connection(address)?;
+    let mut rates = [const { Vec::new() }; 3];
+    for _ in 0..rounds {
+        for (way, rates) in Way::ALL.into_iter().zip(&mut rates) {
+            let took = round(way, address, &connection, load).await?;
+            rates.push(per_second(load.messages, took));
+        }
+    }
+    let [bare, link, plain] = rates.map(median);
+    let mut out = io::stdout();
+    writeln!(
+        out,
+        "{} messages of {} bytes on loopback, medians of {rounds} rounds by turns:",
+        load.messages, load.size
+    )?;
+    for (way, rate) in Way::ALL.into_iter().zip([bare, link, plain]) {
+        let percent = 100.0 * rate / bare;
+        let verdict = match way {
+            Way::Bare => String::new(),
+            _ if percent >= TARGET_PERCENT => format!("  target {TARGET_PERCENT} %: reached"),
+            _ => format!("  target {TARGET_PERCENT} %: MISSED"),
+        };
+        writeln!(out, "  {:48} {rate:9.0} messages/s  {percent:5.1} % of bare{verdict}", way.words())?;
+    }
+    Ok(())
+}
+
+/// What the server sends, ready-made.
+#[derive(Clone)]
+struct Load {
+    messages: usize,
+    /// Bytes of text in a message.
+    size: usize,
+    /// Unmasked text frames, one after another; a divisor of `messages` of them.
+    chunk: Vec<u8>,
+    /// How often the chunk is written.
+    repeats: usize,
+}
+
+impl Load {
+    fn new(messages: usize, size: usize) -> Result<Self, Failure> {
+        let filler = "two parcels, ".repeat(size / 13);
+        let text = format!(
+            r#"{{"id":"m-7f3a91","title":"Order 4711","text":"{filler}shipped from the second warehouse at noon"}}"#
+        );
+        // RFC 6455, section 5.2: final fragment, text; the length in one byte or in two more.
+        let mut frame = vec![0x81];
+        match u16::try_from(text.len())? {
+            length if length < 126 => frame.push(u8::try_from(length)?),
+            length => {
+                frame.push(126);
+                frame.extend(length.to_be_bytes());
+            }
+        }
+        frame.extend(text.bytes());
+        let in_chunk = 100;
+        Ok(Self { messages, size: text.len(), chunk: frame.repeat(in_chunk), repeats: messages / in_chunk })
+    }
+
+    /// Every byte of every message was seen, or the figures mean nothing.
+    fn check(&self, bytes: usize) -> Result<(), Failure> {
+        if bytes == self.messages * self.size { Ok(()) } else { Err(format!("{bytes} bytes came").into()) }
+    }
+}
+
+async fn round(way: Way, address: SocketAddr, connection: &Connection, load: &Load) -> Result<Duration, Failure> {
     match way {
-        Way::Bare => tokio::spawn(read_bare(address, messages)).await?,
+        Way::Bare => tokio::spawn(read_bare(address, load.clone())).await?,
         Way::Link => {
             let dialect = || Box::new(AsItIs) as Box<dyn Dialect + Send>;
-            read_link(connection, Some(Box::new(dialect)), messages).await
+            read_link(connection, Some(Box::new(dialect)), load).await
         }
-        Way::LinkAndPlain => read_link(connection, None, messages).await,
+        Way::LinkAndPlain => read_link(connection, None, load).await,
     }
 }
 
 /// The same buffers as the link's, so that only what the link adds is compared.
-async fn read_bare(address: SocketAddr, messages: usize) -> Result<Duration, Failure> {
+async fn read_bare(address: SocketAddr, load: Load) -> Result<Duration, Failure> {
     let tcp = TcpStream::connect(address).await?;
     tcp.set_nodelay(true)?;
     let config = WebSocketConfig::default()
@@ -109,21 +153,17 @@ async fn read_bare(address: SocketAddr, messages: usize) -> Result<Duration, Fai
     let (mut socket, _) = client_async_with_config(format!("ws://{address}/"), tcp, Some(config)).await?;
     let (mut seen, mut bytes) = (0, 0);
     let mut started = None;
-    while seen < messages {
+    while seen < load.messages {
         let message = socket.next().await.ok_or("the server closed early")??;
         started.get_or_insert_with(Instant::now);
         seen += 1;
         bytes += message.into_text()?.len();
     }
-    check(bytes, messages)?;
+    load.check(bytes)?;
     started.map(|started| started.elapsed()).ok_or_else(|| "no message came".into())
 }
 
-async fn read_link(
-    connection: &Connection,
-    dialect: Option<DialectMaker>,
-    messages: usize,
-) -> Result<Duration, Failure> {
+async fn read_link(connection: &Connection, dialect: Option<DialectMaker>, load: &Load) -> Result<Duration, Failure> {
     let (sender, mut events) = mpsc::channel(64);
     let (id, tls) = (ConnectionId(1), TlsConfig::platform());
     let driver = match dialect {
@@ -133,7 +173,7 @@ async fn read_link(
     driver.command(Command::Start);
     let (mut seen, mut bytes) = (0, 0);
     let mut started = None;
-    while seen < messages {
+    while seen < load.messages {
         let event = events.recv().await.ok_or("the link ended early")?;
         if let DriverEventKind::Messages(batch) = event.kind {
             started.get_or_insert_with(Instant::now);
@@ -145,13 +185,8 @@ async fn read_link(
     // The channel is dropped first: a link whose consumer is gone has nothing to wait for.
     drop(events);
     driver.join().await;
-    check(bytes, messages)?;
+    load.check(bytes)?;
     took.ok_or_else(|| "no message came".into())
-}
-
-/// Every byte of every message was seen, or the figures mean nothing.
-fn check(bytes: usize, messages: usize) -> Result<(), Failure> {
-    if bytes == messages * TEXT.len() { Ok(()) } else { Err(format!("{bytes} bytes came").into()) }
 }
 
 /// No templates: what is left is the link's own cost.
@@ -173,37 +208,29 @@ impl Dialect for AsItIs {
     }
 }
 
-/// Writes that many messages to everyone who connects, on a thread of its own.
-fn serve(messages: usize) -> Result<SocketAddr, Failure> {
+/// Writes the load to everyone who connects, on a thread of its own.
+fn serve(load: Load) -> Result<SocketAddr, Failure> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             // The reader leaves when it has seen enough, which may be in the middle of a write.
-            let _ = pour(stream, messages);
+            let _ = pour(stream, &load);
         }
     });
     Ok(address)
 }
 
-fn pour(stream: StdStream, messages: usize) -> Result<(), Failure> {
+fn pour(stream: StdStream, load: &Load) -> Result<(), Failure> {
     stream.set_nodelay(true)?;
     let mut socket = tungstenite::accept(stream)?;
-    let chunk = frames(500.min(messages));
     let stream = socket.get_mut();
-    for _ in 0..messages.div_ceil(500.min(messages)) {
-        stream.write_all(&chunk)?;
+    for _ in 0..load.repeats {
+        stream.write_all(&load.chunk)?;
     }
     // Until the reader leaves.
     while socket.read().is_ok() {}
     Ok(())
-}
-
-/// Unmasked text frames (RFC 6455, section 5.2), one after another.
-fn frames(count: usize) -> Vec<u8> {
-    let length = u8::try_from(TEXT.len()).ok().filter(|length| *length < 126);
-    let frame: Vec<u8> = [0x81, length.unwrap_or_default()].into_iter().chain(TEXT.bytes()).collect();
-    frame.repeat(count)
 }
 
 /// A connection with the defaults that the program ships.

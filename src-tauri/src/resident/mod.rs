@@ -8,7 +8,7 @@ mod windows;
 
 use std::time::Duration;
 
-use heartwire_core::control::Request;
+use heartwire_core::control::{FailCode, Reply, Request};
 use heartwire_engine::control::{self, Client};
 use heartwire_engine::paths::Paths;
 use heartwire_engine::settings_file;
@@ -20,20 +20,28 @@ use crate::exit::{Ended, Failure};
 use crate::signals::Signals;
 
 use self::keeper::Keeper;
+use self::lock::Lock;
 use self::windows::Windows;
 
-/// How long a second start waits for the first one to answer: it may be starting itself.
-const FIRST_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+/// How long a second start waits for the first one to answer, or to end.
+const FOUND_WITHIN: Duration = Duration::from_secs(5);
+/// How often it asks in that time.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// What the runtime's threads get to end in, after everything of ours has ended.
 const THREADS_END_WITHIN: Duration = Duration::from_millis(500);
 
 /// Runs until it is told to quit; a second start only asks the first one to show its window.
 pub fn run(open_window: bool) -> Ended {
     let paths = Paths::new()?;
-    paths.create_folders().map_err(|error| Failure::wrong(format!("Heartwire's folders cannot be made: {error}")))?;
-    let lock = lock::claim(&paths.lock).map_err(|error| Failure::wrong(error.to_string()))?;
+    if let Err(error) = paths.create_folders() {
+        // What cannot be read or kept for it is told in the window; the connections may work all the same.
+        tracing::error!(%error, "Heartwire's folders cannot be made");
+    }
     let runtime = app::runtime()?;
-    let Some(_lock) = lock else { return runtime.block_on(ask_the_first(&paths)) };
+    let _lock = match runtime.block_on(find_the_resident(&paths))? {
+        Resident::This(lock) => lock,
+        Resident::Other(reply) => return crate::exit::of_reply(reply),
+    };
     app::require_display()?;
 
     let keeper = runtime.block_on(open(paths, open_window))?;
@@ -78,23 +86,39 @@ fn options(paths: Paths) -> Options {
     }
 }
 
-/// Another Heartwire of this user runs already: its window is what the person wants to see.
-async fn ask_the_first(paths: &Paths) -> Ended {
-    let asking = async {
+/// Who is the resident.
+enum Resident {
+    /// This process.
+    This(Lock),
+    /// Another one of this user, which was asked to show its window and answered so.
+    Other(Reply),
+}
+
+/// Takes the lock, or asks whoever holds it to show its window: that is what the person who started this wants to see.
+async fn find_the_resident(paths: &Paths) -> Result<Resident, Failure> {
+    let beside_the_socket = paths.control_socket.with_extension("lock");
+    let finding = async {
         loop {
+            let claimed = lock::claim(&paths.lock, &beside_the_socket);
+            if let Some(lock) = claimed.map_err(|error| Failure::wrong(error.to_string()))? {
+                return Ok(Resident::This(lock));
+            }
+            // It may be starting and not listening yet, or ending, and then this one is next.
             match Client::connect(&paths.control_socket).await {
-                Ok(client) => return client.reply(Request::ShowWindow).await,
+                Ok(client) => match client.reply(Request::ShowWindow).await {
+                    Reply::Failed { code: FailCode::Stopping, .. } => {}
+                    reply => return Ok(Resident::Other(reply)),
+                },
                 Err(error) => tracing::debug!(%error, "the running Heartwire does not answer yet"),
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(ASK_AGAIN).await;
         }
     };
-    let answer = tokio::time::timeout(FIRST_ANSWERS_WITHIN, asking).await.map_err(|_| {
-        let (lock, seconds) = (paths.lock.display(), FIRST_ANSWERS_WITHIN.as_secs());
+    tokio::time::timeout(FOUND_WITHIN, finding).await.map_err(|_| {
+        let (lock, seconds) = (paths.lock.display(), FOUND_WITHIN.as_secs());
         Failure::wrong(format!(
             "Heartwire is running already ({lock} is locked), but did not answer within {seconds} s: end it, then \
              start it again"
         ))
-    })?;
-    crate::exit::of_reply(answer)
+    })?
 }

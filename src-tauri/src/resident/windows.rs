@@ -14,6 +14,11 @@ use tokio::sync::broadcast;
 /// How long a window may take to end by itself once the control socket is closed.
 const ENDS_WITHIN: Duration = Duration::from_millis(500);
 
+/// How long a window may take to start before what it should show is forgotten.
+const STARTS_WITHIN: Duration = Duration::from_secs(5);
+/// How often it is tried in that time.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+
 /// At most one window.
 #[derive(Debug)]
 pub struct Windows {
@@ -31,8 +36,10 @@ impl Windows {
     pub fn show(&mut self, view: Option<WindowView>) -> Reply {
         if self.is_open() {
             let push = view.map_or(Push::Raise, Push::ShowView);
-            // Nobody listens while the window is starting: then it comes to the front by itself.
-            let _ = self.pushes.send(push);
+            // Nobody listens while the window is starting. It comes to the front by itself, but not at this view.
+            if self.pushes.send(push).is_err() && view.is_some() {
+                tokio::spawn(send_later(self.pushes.clone(), push));
+            }
             return Reply::Ok;
         }
         match start(view) {
@@ -74,6 +81,15 @@ impl Windows {
     fn is_open(&mut self) -> bool {
         let status: Option<Option<ExitStatus>> = self.child.as_mut().and_then(|child| child.try_wait().ok());
         matches!(status, Some(None))
+    }
+}
+
+async fn send_later(pushes: broadcast::Sender<Push>, push: Push) {
+    for _ in 0..STARTS_WITHIN.as_millis() / ASK_AGAIN.as_millis() {
+        tokio::time::sleep(ASK_AGAIN).await;
+        if pushes.send(push).is_ok() {
+            return;
+        }
     }
 }
 

@@ -37,12 +37,11 @@ pub fn run(view: Option<WindowView>) -> Ended {
     let client = runtime.block_on(Client::connect(&paths.control_socket))?;
     app::require_display()?;
 
-    let size_file = paths.database.with_file_name("window.json");
     let app = tauri::Builder::default()
         .manage(client.clone())
         .invoke_handler(tauri::generate_handler![request])
         .setup(move |app| {
-            open(app.handle(), view, size_file)?;
+            open(app.handle(), view, &paths)?;
             tauri::async_runtime::spawn(follow(app.handle().clone(), client));
             Ok(())
         })
@@ -51,14 +50,19 @@ pub fn run(view: Option<WindowView>) -> Ended {
     Ok(app::run(app, LastWindow::Ends))
 }
 
-fn open(app: &AppHandle, view: Option<WindowView>, size_file: std::path::PathBuf) -> tauri::Result<()> {
+fn open(app: &AppHandle, view: Option<WindowView>, paths: &Paths) -> tauri::Result<()> {
     let page = view.map_or_else(|| "index.html".to_owned(), |view| format!("index.html#{}", view.word()));
+    let size_file = paths.database.with_file_name("window.json");
     let size = Size::read(&size_file);
+    // The page keeps nothing. What WebKit writes all the same lies where nothing outlives the session, and where the
+    // resident could write: a full or read-only disk must not keep the window from opening.
+    let beside = if cfg!(unix) { &paths.control_socket } else { &paths.database };
     let window = WebviewWindowBuilder::new(app, LABEL, WebviewUrl::App(page.into()))
         .title("Heartwire")
         .inner_size(size.width, size.height)
         .min_inner_size(Size::LEAST.width, Size::LEAST.height)
         .maximized(size.maximized)
+        .data_directory(beside.with_file_name("webview"))
         .on_navigation(guard::is_ours)
         .on_new_window(|_, _| tauri::webview::NewWindowResponse::Deny)
         .build()?;

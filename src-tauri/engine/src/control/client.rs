@@ -51,7 +51,7 @@ pub struct Client {
     waiting: Waiting,
     lines: mpsc::Sender<Vec<u8>>,
     snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
-    /// Weak in spirit: only used to make receivers.
+    /// Kept to make receivers; the connection's task sends.
     pushes: broadcast::Sender<Push>,
 }
 
