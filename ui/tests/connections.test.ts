@@ -4,7 +4,7 @@ import { describe, expect, it, vi } from 'vitest';
 
 import { connection, everyday, PROBLEMS, SECOND, snapshot } from '../dev/data';
 import { state } from '../src/lib/window.svelte';
-import { click, open, requests, settled, text, type } from './window';
+import { click, later, open, requests, settled, text, type } from './window';
 
 const NOW = 1_800_000_000_000;
 
@@ -95,6 +95,20 @@ describe('the connections', () => {
     await click('send-submit-Home');
     expect(text('send-result-Home')).toBe('It is not connected, so nothing can be sent.');
     expect(screen.getByTestId<HTMLInputElement>('send-text-Home').value).toBe('again');
+  });
+
+  it('leave alone what is typed while a text is being sent', async () => {
+    const resident = await open(everyday(Date.now()));
+    const { promise, resolve } = later();
+    resident.answer = () => promise;
+    await click('send-Home');
+    await type('send-text-Home', 'first');
+    await click('send-submit-Home');
+    await type('send-text-Home', 'second');
+    resolve({ kind: 'ok' });
+    await settled();
+    expect(text('send-result-Home')).toMatch(/^Sent at /);
+    expect(screen.getByTestId<HTMLInputElement>('send-text-Home').value).toBe('second');
   });
 
   it('keep the focus when the cards change places', async () => {
