@@ -64,7 +64,7 @@ describe('the connections', () => {
     expect(text('summary')).toBe('Alerts needs you: the server does not accept the credentials.');
     const order = screen.getAllByTestId(/^card-/).map((card) => card.getAttribute('aria-label'));
     expect(order).toEqual(['Alerts', 'CRM', 'Home', 'Builds', 'Depot']);
-    for (const id of ['reconnect-CRM', 'pause-CRM', 'reconnect-Home', 'pause-Home', 'resume-Depot', 'pause-all', 'resume-all']) await click(id);
+    for (const id of ['reconnect-CRM', 'pause-CRM', 'reconnect-Home', 'pause-Home', 'resume-Depot', 'header-pause', 'header-resume']) await click(id);
     expect(resident.asked.slice(1)).toEqual([
       { kind: 'reconnect', connection: 'CRM' }, { kind: 'pause', connection: 'CRM' }, { kind: 'reconnect', connection: 'Home' }, { kind: 'pause', connection: 'Home' },
       { kind: 'resume', connection: 'Depot' }, { kind: 'pause', connection: null }, { kind: 'resume', connection: null },
@@ -109,6 +109,12 @@ describe('the connections', () => {
     await settled();
     expect(text('send-result-Home')).toMatch(/^Sent at /);
     expect(screen.getByTestId<HTMLInputElement>('send-text-Home').value).toBe('second');
+  });
+
+  it('tell the buttons of all from those of a connection called “all”', async () => {
+    const resident = await open(snapshot({ connections: [connection('all'), connection('b', { state: 'paused' })] }));
+    for (const id of ['pause-all', 'header-pause', 'header-resume']) await click(id);
+    expect(resident.asked.slice(1)).toEqual([{ kind: 'pause', connection: 'all' }, { kind: 'pause', connection: null }, { kind: 'resume', connection: null }]);
   });
 
   it('keep the focus when the cards change places', async () => {
