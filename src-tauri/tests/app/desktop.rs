@@ -169,7 +169,7 @@ fn fill(window: &Window, field: &str, text: &str) {
     field.type_text(text).unwrap();
 }
 
-fn tray_item(desktop: &Desktop) -> Item {
+pub fn tray_item(desktop: &Desktop) -> Item {
     let only = || {
         let mut items = desktop.tray().ok()?;
         (items.len() == 1).then(|| items.remove(0))
