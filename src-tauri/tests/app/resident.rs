@@ -101,10 +101,11 @@ impl Resident {
     }
 }
 
-/// Proportional set size in KiB.
-pub fn pss(id: u32) -> u64 {
+/// What it would give back if it ended, in KiB. Not the proportional set size, which also rises when another program that
+/// shares a library ends.
+pub fn private_dirty(id: u32) -> u64 {
     let rollup = fs::read_to_string(format!("/proc/{id}/smaps_rollup")).unwrap();
-    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap();
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Private_Dirty:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
