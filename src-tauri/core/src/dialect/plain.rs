@@ -1,6 +1,8 @@
 //! The plain dialect: a text frame is the answer to a heartbeat, or ignored by the person's wish, or a message shaped by
 //! the person's templates. Whatever goes wrong in a template, the message is not lost.
 
+use std::sync::Arc;
+
 use minijinja::{Environment, Value};
 use regex::{Regex, RegexBuilder};
 use serde_json_path::JsonPath;
@@ -13,31 +15,38 @@ use crate::text::{BODY_SHOWN, TITLE_SHOWN, lines, one_line};
 /// The longest id, in characters. What is longer would have to be cut, and two messages could become one.
 const ID_MAX: usize = 256;
 
-/// The plain dialect with its templates compiled.
+/// The plain dialect of one socket.
 #[derive(Debug)]
 pub struct Plain {
     connection: String,
-    reply: Option<Compiled>,
-    environment: Environment<'static>,
-    /// The names of the ignore expressions in `environment`.
-    ignore: Vec<String>,
+    compiled: Arc<Compiled>,
     /// What did not compile; told with the first frame. Validated settings have none.
     trouble: Option<String>,
     /// Whether a template's failure was told: it would be the same with every frame.
     told: bool,
 }
 
+/// What is made of the settings once: about 30 KiB, which sockets and connections with equal settings share.
 #[derive(Debug)]
-enum Compiled {
+pub(super) struct Compiled {
+    reply: Option<Reply>,
+    environment: Environment<'static>,
+    /// The names of the ignore expressions in `environment`.
+    ignore: Vec<String>,
+    trouble: Option<String>,
+}
+
+#[derive(Debug)]
+enum Reply {
     Equals(String),
     Contains(String),
     Matches(Regex),
     JsonPath(JsonPath),
 }
 
-impl Plain {
+impl Compiled {
     /// Compiles the settings. What does not compile, which validation refuses, recognises no frame and shapes none.
-    pub fn new(settings: &PlainSettings) -> Self {
+    pub(super) fn new(settings: &PlainSettings) -> Self {
         let mut trouble = None;
         let mut note = |what: &str, why: String| {
             trouble.get_or_insert(format!("{what} cannot be used: {why}"));
@@ -60,13 +69,21 @@ impl Plain {
                 Err(error) => note(&format!("the expression `{name}`"), template::words(&error)),
             }
         }
-        Self { connection: settings.connection.clone(), reply, environment, ignore, trouble, told: false }
+        Self { reply, environment, ignore, trouble }
+    }
+}
+
+impl Plain {
+    /// The dialect of a new socket of the connection of this name.
+    pub(super) fn new(connection: String, compiled: Arc<Compiled>) -> Self {
+        let trouble = compiled.trouble.clone();
+        Self { connection, compiled, trouble, told: false }
     }
 
     fn decode_text(&mut self, text: &str) -> Decoded {
         // A parser with a depth limit: what is nested deeper is text to us.
         let json = serde_json::from_str::<serde_json::Value>(text).ok();
-        if self.reply.as_ref().is_some_and(|reply| reply.recognises(text, json.as_ref())) {
+        if self.compiled.reply.as_ref().is_some_and(|reply| reply.recognises(text, json.as_ref())) {
             return Decoded { heartbeat_reply: true, ..Decoded::default() };
         }
         let json = json.map_or(Value::UNDEFINED, Value::from_serialize);
@@ -98,12 +115,12 @@ impl Plain {
     }
 
     fn is_ignored(&self, frame: &Value, trouble: &mut Option<String>) -> bool {
-        self.ignore.iter().any(|name| self.part(name, frame, trouble).is_some_and(|mark| !mark.is_empty()))
+        self.compiled.ignore.iter().any(|name| self.part(name, frame, trouble).is_some_and(|mark| !mark.is_empty()))
     }
 
     /// A template's result; none, and a word on it, if it failed.
     fn part(&self, name: &str, frame: &Value, trouble: &mut Option<String>) -> Option<String> {
-        match template::render(&self.environment, name, frame) {
+        match template::render(&self.compiled.environment, name, frame) {
             Ok(text) => Some(text),
             Err(error) => {
                 // Only the kind of the error: its details may repeat the frame, which no log should hold.
@@ -126,7 +143,7 @@ impl Dialect for Plain {
     }
 }
 
-impl Compiled {
+impl Reply {
     fn recognises(&self, text: &str, json: Option<&serde_json::Value>) -> bool {
         match self {
             Self::Equals(whole) => text == whole,
@@ -137,15 +154,15 @@ impl Compiled {
     }
 }
 
-fn compile(reply: &ReplyMatcher) -> Result<Compiled, String> {
+fn compile(reply: &ReplyMatcher) -> Result<Reply, String> {
     Ok(match reply {
-        ReplyMatcher::Equals(whole) => Compiled::Equals(whole.clone()),
-        ReplyMatcher::Contains(part) => Compiled::Contains(part.clone()),
+        ReplyMatcher::Equals(whole) => Reply::Equals(whole.clone()),
+        ReplyMatcher::Contains(part) => Reply::Contains(part.clone()),
         ReplyMatcher::Matches(pattern) => {
             let built = RegexBuilder::new(pattern).size_limit(REGEX_LIMIT).build();
-            Compiled::Matches(built.map_err(|error| error.to_string())?)
+            Reply::Matches(built.map_err(|error| error.to_string())?)
         }
-        ReplyMatcher::JsonPath(path) => Compiled::JsonPath(JsonPath::parse(path).map_err(|error| error.to_string())?),
+        ReplyMatcher::JsonPath(path) => Reply::JsonPath(JsonPath::parse(path).map_err(|error| error.to_string())?),
     })
 }
 
@@ -172,6 +189,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn plain(settings: &PlainSettings) -> Plain {
+        Plain::new(settings.connection.clone(), Arc::new(Compiled::new(settings)))
+    }
+
     fn settings() -> PlainSettings {
         PlainSettings {
             connection: "crm".to_owned(),
@@ -184,7 +205,7 @@ mod tests {
     }
 
     fn only_message(settings: &PlainSettings, frame: &str) -> (Message, Option<String>) {
-        let mut decoded = Plain::new(settings).decode(Incoming::Text(frame));
+        let mut decoded = plain(settings).decode(Incoming::Text(frame));
         assert!(!decoded.heartbeat_reply, "{frame}");
         assert_eq!(decoded.messages.len(), 1, "{frame}");
         (decoded.messages.remove(0), decoded.trouble)
@@ -235,9 +256,9 @@ mod tests {
     fn a_reply_is_never_a_message_and_what_does_not_match_always_is() {
         let check = |reply: ReplyMatcher, yes: &[&str], no: &[&str]| {
             let settings = PlainSettings { reply: Some(reply), ..settings() };
-            let mut plain = Plain::new(&settings);
+            let mut dialect = plain(&settings);
             for frame in yes {
-                let decoded = plain.decode(Incoming::Text(frame));
+                let decoded = dialect.decode(Incoming::Text(frame));
                 assert_eq!(decoded, Decoded { heartbeat_reply: true, ..Decoded::default() }, "{frame}");
             }
             for frame in no {
@@ -252,14 +273,14 @@ mod tests {
 
     #[test]
     fn an_ignored_frame_is_neither_a_reply_nor_a_message() {
-        let decoded = Plain::new(&settings()).decode(Incoming::Text(r#"{"type":"ack"}"#));
+        let decoded = plain(&settings()).decode(Incoming::Text(r#"{"type":"ack"}"#));
         assert_eq!(decoded, Decoded::default());
         only_message(&settings(), r#"{"type":"acknowledged"}"#);
     }
 
     #[test]
     fn a_binary_frame_is_kept_by_its_size() {
-        let decoded = Plain::new(&settings()).decode(Incoming::Binary(&vec![0; 70_000]));
+        let decoded = plain(&settings()).decode(Incoming::Binary(&vec![0; 70_000]));
         let message = &decoded.messages[0];
         assert_eq!((decoded.messages.len(), message.kind, message.size), (1, MessageKind::Binary, 70_000));
         assert_eq!((message.title.as_str(), message.body.as_str()), ("Binary frame", ""));
@@ -283,10 +304,10 @@ mod tests {
     #[test]
     fn a_failure_is_told_once_and_without_the_frame() {
         let settings = PlainSettings { title: "{{ text | items }}".to_owned(), ..settings() };
-        let mut plain = Plain::new(&settings);
-        let first = plain.decode(Incoming::Text("hunter2")).trouble;
+        let mut dialect = plain(&settings);
+        let first = dialect.decode(Incoming::Text("hunter2")).trouble;
         assert!(first.as_ref().is_some_and(|trouble| !trouble.contains("hunter2")), "{first:?}");
-        let second = plain.decode(Incoming::Text("hunter2"));
+        let second = dialect.decode(Incoming::Text("hunter2"));
         assert_eq!((second.messages.len(), second.trouble), (1, None));
     }
 

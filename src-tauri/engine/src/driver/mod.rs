@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use heartwire_core::dialect::{self, Dialect};
+use heartwire_core::dialect::{Dialect, Dialects};
 use heartwire_core::link::{LinkStatus, ReconnectReason};
 use heartwire_core::message::Message;
 use heartwire_core::settings::Connection;
@@ -107,11 +107,11 @@ pub fn spawn(
     seed: u64,
     events: mpsc::Sender<DriverEvent>,
 ) -> DriverHandle {
-    let settings = connection.clone();
-    spawn_with(id, connection, tls, seed, events, Box::new(move || dialect::new(&settings)))
+    let dialect = Dialects::default().of(&connection);
+    spawn_with(id, connection, tls, seed, events, Box::new(dialect))
 }
 
-/// The same with a dialect of the caller's own.
+/// The same with a dialect of the caller's own, or one that shares what it can with other connections'.
 pub fn spawn_with(
     id: ConnectionId,
     connection: Connection,

@@ -66,13 +66,9 @@ impl Run {
         let id = self.state.fresh_id();
         let name = connection.name.clone();
         tracing::info!("{name}: {}", State::logged_address(&connection));
-        let driver = driver::spawn(
-            id,
-            connection.clone(),
-            self.state.tls.clone(),
-            rand::random(),
-            self.driver_events_sender.clone(),
-        );
+        let dialect = Box::new(self.state.dialects.of(&connection));
+        let (tls, events) = (self.state.tls.clone(), self.driver_events_sender.clone());
+        let driver = driver::spawn_with(id, connection.clone(), tls, rand::random(), events, dialect);
         let now_ms = now_ms();
         let mut link = LinkRecord::new(connection, driver, now_ms);
         let store = self.writes.store();

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use heartwire_core::attention::Attention;
+use heartwire_core::dialect::Dialects;
 use heartwire_core::listen::Event;
 use heartwire_core::message::MessageKind;
 use heartwire_core::settings::shown_url;
@@ -37,6 +38,7 @@ pub struct State {
     pub notifier: Option<Notifier>,
     pub attention: Attention,
     pub tls: TlsConfig,
+    pub dialects: Dialects,
     history: VecDeque<OutageView>,
     messages: VecDeque<MessageView>,
     /// What was wrong with the database when it was opened; it stays wrong for this run.
@@ -69,6 +71,7 @@ impl State {
             notifier,
             attention: Attention::new(),
             tls: TlsConfig::platform(),
+            dialects: Dialects::default(),
             history: VecDeque::new(),
             messages: VecDeque::new(),
             opening_problem: None,
