@@ -49,6 +49,7 @@ fn from_the_first_form_to_quit() {
     shows_state(&dark, "Connected");
     save_views(&desktop, &dark, "dark");
     dark.close();
+    eventually("WebDriver's window to be gone", SOON, || (!desktop.has_window("Heartwire")).then_some(())).unwrap();
 
     closing_the_window_gives_everything_back(&desktop, &resident);
     a_killed_window_leaves_the_sockets_alone(&desktop, &resident, &mut server);
@@ -171,7 +172,7 @@ fn fill(window: &Window, field: &str, text: &str) {
     field.type_text(text).unwrap();
 }
 
-fn tray_item(desktop: &Desktop) -> Item {
+pub fn tray_item(desktop: &Desktop) -> Item {
     let only = || {
         let mut items = desktop.tray().ok()?;
         (items.len() == 1).then(|| items.remove(0))
