@@ -5,11 +5,15 @@
 //! popup too. While messages of a connection wait for a summary, its later ones join them, so that no message is told
 //! before an older one. Whether notifications are wanted at all is the caller's question.
 
+mod summary;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::message::{Message, MessageKind};
 use crate::time::Moment;
+
+pub use summary::{Summary, Words};
 
 /// The time in which popups are counted.
 pub const WINDOW: Duration = Duration::from_secs(10);
@@ -17,6 +21,8 @@ pub const WINDOW: Duration = Duration::from_secs(10);
 pub const PER_CONNECTION: usize = 5;
 /// The most popups in a window.
 pub const IN_ALL: usize = 10;
+/// The row of a message that has none (yet): its popup cannot be repeated after a crash.
+pub const NOT_STORED: i64 = i64::MAX;
 /// The priority that passes its connection's limit, but not the one of all.
 const URGENT: u8 = 5;
 
@@ -29,46 +35,6 @@ pub enum Decision {
     Fold,
     /// It is kept in the history only.
     Silent,
-}
-
-/// One popup for many messages.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Summary {
-    /// How many messages of which connection, by name.
-    pub counts: BTreeMap<String, u64>,
-    /// The title of the newest of them.
-    pub latest_title: String,
-}
-
-impl Summary {
-    /// How many messages it stands for.
-    pub fn total(&self) -> u64 {
-        self.counts.values().sum()
-    }
-
-    /// The popup's title, such as `37 more messages from crm`.
-    pub fn title(&self) -> String {
-        let total = self.total();
-        let messages = if total == 1 { "message" } else { "messages" };
-        let mut names = self.counts.keys();
-        match (names.next(), names.len()) {
-            (Some(name), 0) => format!("{total} more {messages} from {name}"),
-            (Some(_), others) => format!("{total} more {messages} from {} connections", others + 1),
-            (None, _) => format!("{total} more {messages}"),
-        }
-    }
-
-    /// The popup's body: the newest title and, of several connections, how many messages each had.
-    pub fn body(&self) -> String {
-        let mut lines = Vec::new();
-        if !self.latest_title.is_empty() {
-            lines.push(format!("Latest: {}", self.latest_title));
-        }
-        if self.counts.len() > 1 {
-            lines.extend(self.counts.iter().map(|(name, count)| format!("{name}: {count}")));
-        }
-        lines.join("\n")
-    }
 }
 
 /// Decides for all connections.
@@ -85,6 +51,8 @@ struct Connection {
     popups: Popups,
     /// How many messages wait for a summary.
     folded: u64,
+    /// The smallest row among them; meaningless while there are none.
+    first_id: i64,
     /// The place among all folded messages and the title of the newest of them.
     latest: (u64, String),
 }
@@ -95,8 +63,9 @@ impl Attention {
         Self::default()
     }
 
-    /// What a message of this connection deserves. `Notify` counts as shown at `now`.
-    pub fn decide(&mut self, now: Moment, connection: &str, message: &Message) -> Decision {
+    /// What a message of this connection deserves. `Notify` counts as shown at `now`. `id` is the message's row, or
+    /// [`NOT_STORED`].
+    pub fn decide(&mut self, now: Moment, connection: &str, id: i64, message: &Message) -> Decision {
         if message.kind == MessageKind::Binary {
             return Decision::Silent;
         }
@@ -111,6 +80,7 @@ impl Attention {
             self.in_all.add(now);
             return Decision::Notify;
         }
+        own.first_id = if own.folded == 0 { id } else { own.first_id.min(id) };
         own.folded = own.folded.saturating_add(1);
         self.folded_so_far = self.folded_so_far.saturating_add(1);
         own.latest = (self.folded_so_far, message.title.clone());
@@ -124,6 +94,12 @@ impl Attention {
         folded.map(|connection| connection.popups.room_at(PER_CONNECTION).max(in_all)).min()
     }
 
+    /// The smallest row among the messages that wait for a summary: none is told yet.
+    pub fn oldest_folded(&self) -> Option<i64> {
+        let folded = self.connections.values().filter(|connection| connection.folded > 0);
+        folded.map(|connection| connection.first_id).filter(|&id| id != NOT_STORED).min()
+    }
+
     /// The messages folded so far of every connection that may have a popup again; none while there is no room.
     pub fn take_summary(&mut self, now: Moment) -> Option<Summary> {
         self.forget_old(now);
@@ -132,10 +108,12 @@ impl Attention {
         }
         let mut counts = BTreeMap::new();
         let mut latest = (0, String::new());
+        let mut first_id = NOT_STORED;
         for (name, connection) in &mut self.connections {
             if connection.folded > 0 && connection.popups.count() < PER_CONNECTION {
                 counts.insert(name.clone(), std::mem::take(&mut connection.folded));
                 latest = latest.max(std::mem::take(&mut connection.latest));
+                first_id = first_id.min(connection.first_id);
                 connection.popups.add(now);
             }
         }
@@ -143,7 +121,7 @@ impl Attention {
             return None;
         }
         self.in_all.add(now);
-        Some(Summary { counts, latest_title: latest.1 })
+        Some(Summary { counts, latest_title: latest.1, first_id })
     }
 
     fn forget_old(&mut self, now: Moment) {
@@ -189,15 +167,15 @@ mod tests {
     #[test]
     fn five_messages_of_a_connection_are_shown_and_the_rest_is_told_in_one_popup_when_there_is_room() {
         let mut attention = Attention::new();
-        let decisions: Vec<_> = (0..42).map(|number| attention.decide(at(number), "crm", &text(3))).collect();
+        let decisions: Vec<_> = (0..42).map(|number| attention.decide(at(number), "crm", 1, &text(3))).collect();
         assert!(decisions[..5].iter().all(|&decision| decision == Decision::Notify));
         assert!(decisions[5..].iter().all(|&decision| decision == Decision::Fold));
 
         assert_eq!(attention.poll_timeout(), Some(at(10_000)), "when the first popup is ten seconds old");
         assert_eq!(attention.take_summary(at(9_999)), None);
         let summary = attention.take_summary(at(10_000)).unwrap();
-        assert_eq!(summary.title(), "37 more messages from crm");
-        assert_eq!(summary.body(), "Latest: title");
+        assert_eq!(summary.title(Words::English), "37 more messages from crm");
+        assert_eq!(summary.body(Words::English), "Latest: title");
         assert_eq!(attention.take_summary(at(10_000)), None, "each message is told once");
         assert_eq!(attention.poll_timeout(), None);
     }
@@ -206,43 +184,43 @@ mod tests {
     fn a_later_message_is_not_told_before_an_earlier_one() {
         let mut attention = Attention::new();
         for _ in 0..6 {
-            attention.decide(at(0), "crm", &text(3));
+            attention.decide(at(0), "crm", 1, &text(3));
         }
-        assert_eq!(attention.decide(at(10_000), "crm", &text(3)), Decision::Fold, "one still waits for its summary");
+        assert_eq!(attention.decide(at(10_000), "crm", 1, &text(3)), Decision::Fold, "one still waits for its summary");
         assert_eq!(attention.take_summary(at(10_000)).unwrap().total(), 2);
-        assert_eq!(attention.decide(at(10_000), "crm", &text(3)), Decision::Notify);
+        assert_eq!(attention.decide(at(10_000), "crm", 1, &text(3)), Decision::Notify);
     }
 
     #[test]
     fn ten_popups_are_the_limit_of_all_connections_together_and_urgent_messages_pass_only_their_own() {
         let mut attention = Attention::new();
-        let urgent: Vec<_> = (0..12).map(|_| attention.decide(at(0), "pager", &text(5))).collect();
+        let urgent: Vec<_> = (0..12).map(|_| attention.decide(at(0), "pager", 1, &text(5))).collect();
         assert!(urgent[..10].iter().all(|&decision| decision == Decision::Notify));
         assert!(urgent[10..].iter().all(|&decision| decision == Decision::Fold));
-        assert_eq!(attention.decide(at(1), "crm", &text(3)), Decision::Fold);
+        assert_eq!(attention.decide(at(1), "crm", 1, &text(3)), Decision::Fold);
 
         let summary = attention.take_summary(at(10_000)).unwrap();
-        assert_eq!(summary.title(), "3 more messages from 2 connections");
-        assert_eq!(summary.body(), "Latest: title\ncrm: 1\npager: 2");
+        assert_eq!(summary.title(Words::English), "3 more messages from 2 connections");
+        assert_eq!(summary.body(Words::English), "Latest: title\ncrm: 1\npager: 2");
     }
 
     #[test]
     fn a_quiet_connection_is_heard_while_another_floods() {
         let mut attention = Attention::new();
         for _ in 0..1_000 {
-            attention.decide(at(0), "noisy", &text(3));
+            attention.decide(at(0), "noisy", 1, &text(3));
         }
-        assert_eq!(attention.decide(at(1), "quiet", &text(3)), Decision::Notify);
+        assert_eq!(attention.decide(at(1), "quiet", 1, &text(3)), Decision::Notify);
     }
 
     #[test]
     fn a_summary_is_not_kept_waiting_by_the_popups_of_others() {
         let mut attention = Attention::new();
         for number in 0..12 {
-            attention.decide(at(0), &format!("c{}", number % 3), &text(3));
+            attention.decide(at(0), &format!("c{}", number % 3), 1, &text(3));
         }
         for number in 0..20 {
-            attention.decide(at(10_000), &format!("d{number}"), &text(3));
+            attention.decide(at(10_000), &format!("d{number}"), 1, &text(3));
         }
         let summary = attention.take_summary(at(10_000)).unwrap();
         assert_eq!(summary.counts.iter().filter(|(name, _)| name.starts_with('c')).count(), 2);
@@ -251,14 +229,14 @@ mod tests {
     #[test]
     fn a_binary_message_is_silent() {
         let binary = Message { kind: MessageKind::Binary, ..text(5) };
-        assert_eq!(Attention::new().decide(at(0), "crm", &binary), Decision::Silent);
+        assert_eq!(Attention::new().decide(at(0), "crm", 1, &binary), Decision::Silent);
     }
 
     #[test]
     fn a_connection_that_fell_quiet_is_forgotten() {
         let mut attention = Attention::new();
         for number in 0..1_000 {
-            attention.decide(at(number * 20_000), &format!("c{number}"), &text(3));
+            attention.decide(at(number * 20_000), &format!("c{number}"), 1, &text(3));
         }
         assert_eq!(attention.connections.len(), 1);
     }
@@ -281,7 +259,7 @@ mod tests {
                     run.took(due, summary);
                 }
                 now += pause;
-                let decision = attention.decide(at(now), names[name], &text(priority));
+                let decision = attention.decide(at(now), names[name], 1, &text(priority));
                 run.decided(at(now), names[name], priority, decision);
             }
             while let Some(due) = attention.poll_timeout() {

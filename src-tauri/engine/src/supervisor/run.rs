@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use heartwire_core::attention::Decision;
+use heartwire_core::attention::{Decision, NOT_STORED, Words};
 use heartwire_core::listen::Event;
 use heartwire_core::message::Message;
 use heartwire_core::time::Moment;
@@ -187,7 +187,7 @@ impl Run {
         match outcome {
             Outcome::Committed(stored) => {
                 for stored in &stored {
-                    self.notify(&stored.connection, &stored.message);
+                    self.notify(&stored.connection, stored.id, &stored.message);
                     self.state.message_stored(stored);
                 }
             }
@@ -198,7 +198,7 @@ impl Run {
             Outcome::NotCommitted(messages, error) => {
                 // A message is worth more than its row: it is shown at once, and stored when the disk takes it.
                 for new in &messages {
-                    self.notify(&new.connection, &new.message);
+                    self.notify(&new.connection, NOT_STORED, &new.message);
                 }
                 return self.refused(Write::Again(messages), &error);
             }
@@ -214,13 +214,13 @@ impl Run {
         self.writes.hold(write);
     }
 
-    fn notify(&mut self, connection: &str, message: &Message) {
+    fn notify(&mut self, connection: &str, id: i64, message: &Message) {
         if !self.state.settings.general.notifications || self.state.notifier.is_none() {
             return;
         }
         let now = Moment::new(self.origin.elapsed());
-        match self.state.attention.decide(now, connection, message) {
-            Decision::Notify => self.popup(Popup::message(connection, message)),
+        match self.state.attention.decide(now, connection, id, message) {
+            Decision::Notify => self.popup(Popup::message(connection, message, id)),
             Decision::Fold | Decision::Silent => {}
         }
     }
@@ -233,7 +233,7 @@ impl Run {
 
     fn show_summary(&mut self) {
         if let Some(summary) = self.state.attention.take_summary(Moment::new(self.origin.elapsed())) {
-            self.popup(Popup::summary(&summary));
+            self.popup(Popup::summary(&summary, Words::English));
         }
     }
 

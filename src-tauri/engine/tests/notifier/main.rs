@@ -331,7 +331,14 @@ fn quick() -> NotifierSettings {
 }
 
 fn popup(title: &str) -> Popup {
-    Popup { connection: "crm".to_owned(), title: title.to_owned(), body: "a body".to_owned(), priority: 3, messages: 1 }
+    Popup {
+        connection: "crm".to_owned(),
+        title: title.to_owned(),
+        body: "a body".to_owned(),
+        priority: 3,
+        messages: 1,
+        first_id: 1,
+    }
 }
 
 async fn next(events: &mut mpsc::Receiver<NotifierEvent>) -> NotifierEvent {
