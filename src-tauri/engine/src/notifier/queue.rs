@@ -142,6 +142,8 @@ impl State {
 mod tests {
     use std::time::Duration;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -183,6 +185,43 @@ mod tests {
         }
         assert_eq!(queue.take_older_than(begin + Duration::from_secs(4)), 4);
         assert_eq!(title(queue.lock().pop()), "4");
+    }
+
+    proptest! {
+        #[test]
+        fn the_oldest_waiting_is_the_smallest_row_that_is_not_settled(
+            steps in prop::collection::vec((0_u8..10, 0_i64..50), 1..500),
+        ) {
+            let queue = Queue::default();
+            let begin = Instant::now();
+            // What a queue without bounds would have: each popup's row, oldest first.
+            let mut unsettled: VecDeque<i64> = VecDeque::new();
+            let mut in_hand = 0;
+            for (step, (action, id)) in (0..).zip(steps) {
+                match action {
+                    0..=6 => {
+                        let id = if id == 0 { NOT_STORED } else { id };
+                        queue.lock().push(Popup { first_id: id, ..popup("crm", "t") }, begin + Duration::from_secs(step));
+                        unsettled.push_back(id);
+                    }
+                    7 if in_hand == 0 => {
+                        in_hand = queue.lock().pop().map_or(0, |waiting| waiting.popup.messages);
+                    }
+                    8 if in_hand > 0 => {
+                        queue.settle();
+                        unsettled.drain(..usize::try_from(std::mem::take(&mut in_hand)).unwrap());
+                    }
+                    9 => {
+                        let count = queue.take_older_than(begin + Duration::from_secs(step / 2));
+                        let first = usize::try_from(in_hand).unwrap();
+                        unsettled.drain(first..first + usize::try_from(count).unwrap());
+                    }
+                    _ => {}
+                }
+                let expected = unsettled.iter().copied().filter(|&id| id != NOT_STORED).min();
+                prop_assert_eq!(queue.oldest_waiting(), expected);
+            }
+        }
     }
 
     fn title(waiting: Option<Waiting>) -> String {

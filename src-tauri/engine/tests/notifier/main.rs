@@ -7,6 +7,7 @@ mod bus;
 mod common;
 mod dunst;
 mod service;
+mod waiting;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
