@@ -40,7 +40,7 @@ const ORDER: [&str; 22] = [
 pub(super) struct NotTables;
 
 /// The names of the connections, in order; none where a connection has none.
-pub(super) fn names(document: &DocumentMut) -> Result<Vec<Option<String>>, NotTables> {
+pub(super) fn names(document: &Table) -> Result<Vec<Option<String>>, NotTables> {
     let name = |table: &dyn TableLike| Some(table.get("name")?.as_str()?.trim().to_owned());
     match document.get("connections") {
         None | Some(Item::None) => Ok(Vec::new()),

@@ -88,11 +88,6 @@ pub fn load_file(path: &Path, environment: &Environment) -> Loaded {
     assemble(None, source.as_ref(), environment, problems)
 }
 
-/// What is wrong with one file.
-pub fn check(path: &Path) -> Vec<Problem> {
-    load_file(path, &BTreeMap::new()).problems
-}
-
 fn read(path: &Path, problems: &mut Vec<Problem>) -> Option<Source> {
     Source::read(path).unwrap_or_else(|unusable| {
         problems.push(unusable.problem(path));

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use heartwire_core::settings::{ConnectionForm, FieldError, General, name_taken};
 use serde_json::Value;
-use toml_edit::DocumentMut;
+use toml_edit::{Document, DocumentMut};
 
+use super::locate::{self, Step};
 use super::source::{Unusable, parse, read_text};
 use super::{edit, write};
 
@@ -50,6 +51,19 @@ pub enum SaveError {
         /// The name.
         name: String,
     },
+    /// The file has several connections of this name, and which one is meant cannot be known.
+    #[error(
+        "{file} has {} connections {name:?} ({}), so nothing was saved: correct it there, so that each has a name of its own",
+        lines.len(), in_lines(lines)
+    )]
+    NotUnique {
+        /// The file.
+        file: PathBuf,
+        /// The name.
+        name: String,
+        /// Where each of them has its name, from 1.
+        lines: Vec<u32>,
+    },
     /// The new text could not be written; the old one is still there.
     #[error("{file} could not be written ({source}), so nothing was saved: make room or correct its permissions")]
     NotWritten {
@@ -64,18 +78,24 @@ fn at(line: Option<u32>) -> String {
     line.map_or_else(String::new, |line| format!(" in line {line}"))
 }
 
+fn in_lines(lines: &[u32]) -> String {
+    let lines: Vec<_> = lines.iter().map(|line| format!("line {line}")).collect();
+    lines.join(", ")
+}
+
 /// Adds a connection, or replaces the one of the name `replaces`, with exactly the keys that `form` has. The form must
 /// be valid; only its name is checked again, against the file as it is now.
 pub fn save_connection(path: &Path, replaces: Option<&str>, form: &ConnectionForm) -> Result<(), SaveError> {
-    let mut document = read(path)?;
+    let document = read(path)?;
     let names = names(path, &document)?;
-    let place = replaces.map(|name| position(path, &names, name)).transpose()?;
+    let place = replaces.map(|name| position(path, &document, &names, name)).transpose()?;
     let form = ConnectionForm { name: form.name.as_deref().map(|name| name.trim().to_owned()), ..form.clone() };
     if let Some(name) = &form.name
         && names.iter().enumerate().any(|(at, other)| Some(at) != place && other.as_ref() == Some(name))
     {
         return Err(SaveError::NameTaken(name_taken(name)));
     }
+    let mut document = document.into_mut();
     let edited = match place {
         Some(at) => edit::set(&mut document, at, &form),
         None => edit::add(&mut document, &form),
@@ -86,8 +106,9 @@ pub fn save_connection(path: &Path, replaces: Option<&str>, form: &ConnectionFor
 
 /// Removes a connection.
 pub fn remove_connection(path: &Path, name: &str) -> Result<(), SaveError> {
-    let mut document = read(path)?;
-    let at = position(path, &names(path, &document)?, name)?;
+    let document = read(path)?;
+    let at = position(path, &document, &names(path, &document)?, name)?;
+    let mut document = document.into_mut();
     edit::remove(&mut document, at);
     write(path, &document)
 }
@@ -95,7 +116,7 @@ pub fn remove_connection(path: &Path, name: &str) -> Result<(), SaveError> {
 /// Saves what differs between the settings in force and those the person wants: a value in force may come from the
 /// environment and is not the file's.
 pub fn save_general(path: &Path, in_force: &General, wanted: &General) -> Result<(), SaveError> {
-    let mut document = read(path)?;
+    let mut document = read(path)?.into_mut();
     let (in_force, wanted) = (plain(in_force), plain(wanted));
     let changed: Vec<_> =
         wanted.as_object().into_iter().flatten().filter(|(key, value)| in_force.get(key) != Some(value)).collect();
@@ -112,22 +133,40 @@ fn plain(general: &General) -> Value {
     serde_json::to_value(general).unwrap_or_default()
 }
 
-fn read(path: &Path) -> Result<DocumentMut, SaveError> {
+fn read(path: &Path) -> Result<Document<String>, SaveError> {
     let text = read_text(path).and_then(|text| parse(&text.unwrap_or_default()));
-    text.map(toml_edit::Document::into_mut).map_err(|unusable| match unusable {
+    text.map_err(|unusable| match unusable {
         Unusable::Unreadable(source) => SaveError::Unreadable { file: path.to_owned(), source },
         Unusable::Syntax { line, message } => SaveError::Syntax { file: path.to_owned(), line, message },
     })
 }
 
-fn names(path: &Path, document: &DocumentMut) -> Result<Vec<Option<String>>, SaveError> {
+fn names(path: &Path, document: &Document<String>) -> Result<Vec<Option<String>>, SaveError> {
     edit::names(document).map_err(|edit::NotTables| SaveError::NotTables { file: path.to_owned() })
 }
 
-fn position(path: &Path, names: &[Option<String>], name: &str) -> Result<usize, SaveError> {
+/// The place of the only connection of this name.
+fn position(
+    path: &Path,
+    document: &Document<String>,
+    names: &[Option<String>],
+    name: &str,
+) -> Result<usize, SaveError> {
     let wanted = name.trim();
-    let found = names.iter().position(|name| name.as_deref() == Some(wanted));
-    found.ok_or_else(|| SaveError::Unknown { file: path.to_owned(), name: name.to_owned() })
+    let found: Vec<_> = (0..names.len()).filter(|at| names[*at].as_deref() == Some(wanted)).collect();
+    match found[..] {
+        [] => Err(SaveError::Unknown { file: path.to_owned(), name: name.to_owned() }),
+        [at] => Ok(at),
+        [..] => {
+            let lines = found.into_iter().filter_map(|at| line_of_name(document, at)).collect();
+            Err(SaveError::NotUnique { file: path.to_owned(), name: wanted.to_owned(), lines })
+        }
+    }
+}
+
+fn line_of_name(document: &Document<String>, at: usize) -> Option<u32> {
+    let key = |key: &str| Step::Key(key.to_owned());
+    locate::line(document, &[key("connections"), Step::Index(at), key("name")])
 }
 
 fn write(path: &Path, document: &DocumentMut) -> Result<(), SaveError> {

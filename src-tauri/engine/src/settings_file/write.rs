@@ -8,7 +8,14 @@ use crate::paths::create_parent;
 
 /// Writes `text` to a temporary file beside the file, has the disk confirm it, and renames it. The file keeps its
 /// permissions; a new one is for this user only. Where the path is a symbolic link, the file it leads to is replaced.
+///
+/// # Errors
+/// The file is as it was.
 pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
+    replace_and(path, text, sync_folder)
+}
+
+fn replace_and(path: &Path, text: &str, confirm: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
     let target = target(path)?;
     create_parent(&target)?;
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -19,7 +26,11 @@ pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
     }
     file.as_file().sync_all()?;
     file.persist(&target).map_err(|error| error.error)?;
-    sync_folder(folder)
+    // The new text is in force from here on: to call this a failure would be wrong.
+    if let Err(error) = confirm(folder) {
+        tracing::warn!(%error, file = %target.display(), "saved, but the disk did not confirm it: a power cut may undo it");
+    }
+    Ok(())
 }
 
 /// How many links may lead to the file.
@@ -55,4 +66,25 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_save_that_only_the_folder_did_not_confirm_has_happened() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("config.toml");
+        fs::write(&file, "old").unwrap();
+        let asked = std::cell::Cell::new(false);
+        let refused = |folder: &Path| {
+            assert_eq!((folder, fs::read_to_string(&file).unwrap().as_str()), (home.path(), "new"));
+            asked.set(true);
+            Err(io::Error::from_raw_os_error(5))
+        };
+        replace_and(&file, "new", refused).unwrap();
+        assert!(asked.get());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+    }
 }

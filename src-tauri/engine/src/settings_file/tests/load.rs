@@ -233,6 +233,7 @@ fn what_is_no_file_is_told() {
 #[test]
 fn checking_a_file_tells_what_starting_with_it_would() {
     let bad = home("[[connections]]\nname = 'a'\nurl = 'x'\n");
+    let check = |path: &Path| load_file(path, &BTreeMap::new()).problems;
     assert_eq!(check(bad.file()), bad.load().problems);
     assert_eq!(check(home("[[connections]]\nname = 'a'\nurl = 'ws://x'\n").file()), []);
     let missing = check(&bad.folder.path().join("no.toml"));

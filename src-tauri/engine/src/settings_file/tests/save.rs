@@ -88,6 +88,37 @@ fn a_name_that_another_connection_has_is_not_saved() {
 }
 
 #[test]
+fn a_name_that_stands_twice_in_the_file_is_not_guessed_at() {
+    let check = |text: &str, lines: [u32; 2]| {
+        let home = home(text);
+        let other = form("other", "ws://x");
+        let changes = [
+            save_connection(home.file(), Some("a"), &form("a", "ws://changed")),
+            save_connection(home.file(), Some(" a "), &form("renamed", "ws://changed")),
+            remove_connection(home.file(), "a"),
+        ];
+        for change in changes {
+            let error = change.unwrap_err();
+            assert!(matches!(&error, SaveError::NotUnique { lines: found, .. } if *found == lines), "{text}: {error}");
+            let (words, file) = (error.to_string(), home.file().display().to_string());
+            let places = lines.map(|line| format!("line {line}"));
+            for part in [&file, &places[0], &places[1], "nothing was saved"] {
+                assert!(words.contains(part), "{part:?} is missing: {words}");
+            }
+        }
+        assert_eq!(home.text(), text);
+        // What does not stand twice is saved as ever.
+        save_connection(home.file(), None, &other).unwrap();
+        remove_connection(home.file(), "other").unwrap();
+    };
+    check(
+        "[[connections]]\nname = 'a'\nurl = 'ws://a'\n\n[[connections]]\nurl = 'ws://b'\n# twice\nname = ' a '\n",
+        [2, 8],
+    );
+    check("connections = [\n  { name = 'a', url = 'ws://a' },\n  { name = 'a', url = 7 },\n]\n", [2, 3]);
+}
+
+#[test]
 fn a_removed_connection_takes_only_itself_along() {
     let home = home(COMMENTED);
     remove_connection(home.file(), "office").unwrap();
