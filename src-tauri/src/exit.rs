@@ -46,9 +46,11 @@ impl From<ControlError> for Failure {
     fn from(error: ControlError) -> Self {
         match error {
             ControlError::NotRunning(_) => Self::not_running(),
-            ControlError::Closed | ControlError::Timeout | ControlError::TooLong | ControlError::Io(_) => {
-                Self::wrong(error.to_string())
-            }
+            ControlError::OtherUser { .. }
+            | ControlError::Closed
+            | ControlError::Timeout
+            | ControlError::TooLong
+            | ControlError::Io(_) => Self::wrong(error.to_string()),
         }
     }
 }

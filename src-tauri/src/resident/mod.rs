@@ -9,7 +9,7 @@ mod windows;
 use std::time::Duration;
 
 use heartwire_core::control::{FailCode, Reply, Request};
-use heartwire_engine::control::{self, Client};
+use heartwire_engine::control::{self, Client, ControlError};
 use heartwire_engine::paths::Paths;
 use heartwire_engine::settings_file;
 use heartwire_engine::supervisor::{self, NotifyOptions, Options, Source};
@@ -109,6 +109,8 @@ async fn find_the_resident(paths: &Paths) -> Result<Resident, Failure> {
                     Reply::Failed { code: FailCode::Stopping, .. } => {}
                     reply => return Ok(Resident::Other(reply)),
                 },
+                // Waiting would not change who that is.
+                Err(error @ ControlError::OtherUser { .. }) => return Err(error.into()),
                 Err(error) => tracing::debug!(%error, "the running Heartwire does not answer yet"),
             }
             tokio::time::sleep(ASK_AGAIN).await;
