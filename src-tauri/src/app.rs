@@ -54,8 +54,8 @@ pub fn run(app: App, last_window: LastWindow) -> ExitCode {
     let named = code.clone();
     app.run_return(move |_, event| match event {
         RunEvent::ExitRequested { code: Some(code), .. } => {
-            // Exit codes are eight bits wide.
-            named.store(u8::try_from(code).unwrap_or(u8::MAX), Ordering::Relaxed);
+            // Exit codes are eight bits wide. A failure stays one, although the window's end is an exit of its own.
+            named.fetch_max(u8::try_from(code).unwrap_or(u8::MAX), Ordering::Relaxed);
         }
         RunEvent::ExitRequested { code: None, api, .. } if last_window == LastWindow::MeansNothing => {
             api.prevent_exit();

@@ -2,9 +2,10 @@ import { fireEvent, screen } from '@testing-library/svelte';
 import { tick } from 'svelte';
 import { describe, expect, it, vi } from 'vitest';
 
-import { connection, everyday, PROBLEMS, SECOND, snapshot } from '../dev/data';
+import { connection, everyday, PROBLEMS, SECOND, snapshot, strip } from '../dev/data';
+import type { SpanKind } from '../src/lib/bindings';
 import { state } from '../src/lib/window.svelte';
-import { click, open, requests, settled, text, type } from './window';
+import { click, later, open, requests, settled, text, type } from './window';
 
 const NOW = 1_800_000_000_000;
 
@@ -64,7 +65,7 @@ describe('the connections', () => {
     expect(text('summary')).toBe('Alerts needs you: the server does not accept the credentials.');
     const order = screen.getAllByTestId(/^card-/).map((card) => card.getAttribute('aria-label'));
     expect(order).toEqual(['Alerts', 'CRM', 'Home', 'Builds', 'Depot']);
-    for (const id of ['reconnect-CRM', 'pause-CRM', 'reconnect-Home', 'pause-Home', 'resume-Depot', 'pause-all', 'resume-all']) await click(id);
+    for (const id of ['reconnect-CRM', 'pause-CRM', 'reconnect-Home', 'pause-Home', 'resume-Depot', 'header-pause', 'header-resume']) await click(id);
     expect(resident.asked.slice(1)).toEqual([
       { kind: 'reconnect', connection: 'CRM' }, { kind: 'pause', connection: 'CRM' }, { kind: 'reconnect', connection: 'Home' }, { kind: 'pause', connection: 'Home' },
       { kind: 'resume', connection: 'Depot' }, { kind: 'pause', connection: null }, { kind: 'resume', connection: null },
@@ -95,6 +96,51 @@ describe('the connections', () => {
     await click('send-submit-Home');
     expect(text('send-result-Home')).toBe('It is not connected, so nothing can be sent.');
     expect(screen.getByTestId<HTMLInputElement>('send-text-Home').value).toBe('again');
+  });
+
+  it('leave alone what is typed while a text is being sent', async () => {
+    const resident = await open(everyday(Date.now()));
+    const { promise, resolve } = later();
+    resident.answer = () => promise;
+    await click('send-Home');
+    await type('send-text-Home', 'first');
+    await click('send-submit-Home');
+    await type('send-text-Home', 'second');
+    resolve({ kind: 'ok' });
+    await settled();
+    expect(text('send-result-Home')).toMatch(/^Sent at /);
+    expect(screen.getByTestId<HTMLInputElement>('send-text-Home').value).toBe('second');
+  });
+
+  it('tell the buttons of all from those of a connection called “all”', async () => {
+    const resident = await open(snapshot({ connections: [connection('all'), connection('b', { state: 'paused' })] }));
+    for (const id of ['pause-all', 'header-pause', 'header-resume']) await click(id);
+    expect(resident.asked.slice(1)).toEqual([{ kind: 'pause', connection: 'all' }, { kind: 'pause', connection: null }, { kind: 'resume', connection: null }]);
+  });
+
+  it.each<[string, [SpanKind, number][], string]>([
+    ['one that was just added', [['off', 1440]], '100 % up'],
+    ['one that was added in this hour', [['off', 1400], ['up', 40]], '100 % up'],
+    ['one that slept', [['off', 300], ['up', 600], ['off', 480], ['up', 60]], '100 % up · off or asleep 8 h'],
+    ['one that slept until now', [['up', 960], ['off', 480]], '100 % up · off or asleep 8 h'],
+  ])('say of %s only what is known', async (_, parts, words) => {
+    await open(snapshot({ connections: [connection('a', { strip: strip(100, ...parts) })] }));
+    expect(screen.getByTestId('strip-a').getAttribute('aria-label')?.replaceAll('\u00a0', ' ')).toBe(`The last 24 hours: ${words}`);
+  });
+
+  it('show no heartbeat of an earlier socket, and keep its place', async () => {
+    const now = Date.now();
+    const up = connection('a', { heartbeat: { at_ms: now, rtt_ms: 12 } });
+    const resident = await open(snapshot({ connections: [up] }));
+    const shown = () => screen.queryByTestId('rtt-a')?.parentElement?.textContent?.replaceAll('\u00a0', ' ');
+    const places = () => screen.getByTestId('card-a').querySelectorAll('dl > div').length;
+    expect([shown(), places()]).toEqual(['12 ms heartbeat, now', 3]);
+    for (const state of ['waiting', 'blocked', 'connecting', 'paused'] as const) {
+      await resident.push(snapshot({ connections: [connection('a', { state })] }));
+      expect(shown()).toBeUndefined();
+    }
+    await resident.push(snapshot({ connections: [connection('a')] }));
+    expect([shown(), places()]).toEqual(['– no heartbeat yet', 3]);
   });
 
   it('keep the focus when the cards change places', async () => {

@@ -6,6 +6,9 @@ import { ConnectionDraft, overlay, toDraft, toForm } from '../src/lib/form.svelt
 
 const error = (field: string): FieldError => ({ field, code: 'missing', value: '', message: 'm' });
 
+/** What a file leaves empty on purpose, over a preset or the defaults. */
+const EMPTY: ConnectionForm = { name: 'a', on_open: [], headers: {}, subprotocols: [], heartbeat: { send: '' }, message: { title: '', body: '', id: '', ignore: [] } };
+
 const FULL: Required<ConnectionForm> = {
   name: 'a', url: 'wss://a.example', dialect: 'plain', preset: 'crm-heartbeat', on_open: ['{"id":1}', ' x '], headers: { 'X-Tenant': 'blue' }, subprotocols: ['v1'], connect_timeout: '9s',
   heartbeat: { kind: 'text', send: ' beat ', reply: { 'json-path': '$.pong' }, every: '5s', timeout: '6s', always: false },
@@ -14,7 +17,7 @@ const FULL: Required<ConnectionForm> = {
 };
 
 describe('a form', () => {
-  it.each<ConnectionForm>([FULL, {}, { name: 'b', heartbeat: { always: true } }, { heartbeat: { reply: { contains: 'ok' } } }])('%# comes back as it went in', (form) => {
+  it.each<ConnectionForm>([FULL, EMPTY, {}, { name: 'b', heartbeat: { always: true } }, { heartbeat: { reply: { contains: 'ok' } } }])('%# comes back as it went in', (form) => {
     expect(toForm(toDraft(form), form)).toEqual(form);
   });
 
@@ -35,6 +38,17 @@ describe('a form', () => {
     expect(form.heartbeat).not.toHaveProperty('reply');
   });
 
+  it('keeps what is empty on purpose when something else changes, also after typing there and taking it back', () => {
+    const edited = new ConnectionDraft(EMPTY, DEFAULTS, null);
+    edited.draft.scalars.name = 'b';
+    edited.draft.scalars['message.title'] = 'x';
+    edited.draft.scalars['message.title'] = '';
+    edited.draft.lists['on_open'].push('');
+    expect(edited.form()).toEqual({ ...EMPTY, name: 'b' });
+    expect(edited.usual.scalars['message.id']).toBe('');
+    expect(edited.usual.scalars['heartbeat.every']).toBe('30s');
+  });
+
   it('keeps what it has no field for, and leaves what it was given alone', () => {
     const base = { name: 'a', dialect: 'plain', preset: 'p', future: { x: 1 } } as ConnectionForm;
     const before = structuredClone(base);
@@ -51,6 +65,7 @@ describe('a form', () => {
     expect(usual.scalars['reconnect.fixed']).toBe('4s');
     expect(usual.scalars['reconnect.cap']).toBe('30s');
     expect(usual.reply.kind).toBe('matches');
+    expect(overlay({ headers: { a: '1', 'X-B': '2' } }, { headers: { 'x-b': '3' } }).headers).toEqual({ a: '1', 'x-b': '3' });
     expect(overlay({ heartbeat: { reply: { equals: 'a' } } }, { heartbeat: { reply: { contains: 'b' } } }).heartbeat?.reply).toEqual({ contains: 'b' });
   });
 });

@@ -2,7 +2,7 @@ import { fireEvent, screen } from '@testing-library/svelte';
 import { describe, expect, it } from 'vitest';
 
 import { connection, snapshot } from '../dev/data';
-import { click, open, requests, settings, text, type } from './window';
+import { click, later, open, requests, type Resident, settings, settled, text, type } from './window';
 
 describe('the settings', () => {
   it('add a connection from a preset: its questions only, and what was answered', async () => {
@@ -104,9 +104,65 @@ describe('the settings', () => {
     resident.answer = () => ({ kind: 'failed', code: 'settings-file', message: 'read-only' });
     await click('field-notifications');
     expect(text('general-status')).toBe('The settings file could not be read or written: read-only');
-    expect(box.checked).toBe(true);
+    expect(box.checked).toBe(false);
     await fireEvent.change(screen.getByTestId('field-keep_messages'), { target: { value: '-1' } });
     expect(screen.getByTestId('error-keep_messages')).toBeTruthy();
     expect(requests(resident, 'save-general')).toHaveLength(2);
+  });
+
+  describe('when two of them change faster than snapshots come', () => {
+    const keep = (value: string) => fireEvent.change(screen.getByTestId('field-keep_messages'), { target: { value } });
+    const asked = (resident: Resident) => requests(resident, 'save-general').map(({ general: { keep_messages, notifications } }) => [keep_messages, notifications]);
+
+    it('keep both, and still follow the file afterwards', async () => {
+      const first = snapshot();
+      const resident = await open(first, settings);
+      await click('nav-settings');
+      await keep('50000');
+      await click('field-notifications');
+      expect(asked(resident)).toEqual([[50_000, true], [50_000, false]]);
+      await resident.push({ ...first, general: { ...first.general, keep_messages: 50_000, notifications: false } });
+      await resident.push({ ...first, general: { ...first.general, keep_messages: 7, notifications: false } });
+      await click('field-notifications');
+      expect(asked(resident)[2]).toEqual([7, true]);
+    });
+
+    it('can be taken back before the snapshot', async () => {
+      const resident = await open(snapshot(), settings);
+      await click('nav-settings');
+      await keep('50000');
+      await keep('10000');
+      await settled();
+      expect(asked(resident)).toEqual([[50_000, true], [10_000, true]]);
+    });
+
+    it('wait for each other, and a refused one is not carried on', async () => {
+      const { promise, resolve } = later();
+      const resident = await open(snapshot(), settings);
+      await click('nav-settings');
+      resident.answer = (request) => (request.kind === 'save-general' && request.general.notifications ? promise : undefined);
+      await keep('50000');
+      await click('field-notifications');
+      expect(asked(resident)).toEqual([[50_000, true]]);
+      resolve({ kind: 'failed', code: 'settings-file', message: 'read-only' });
+      await settled();
+      expect(asked(resident)).toEqual([[50_000, true], [10_000, false]]);
+      expect(screen.getByTestId<HTMLInputElement>('field-keep_messages').value).toBe('10000');
+    });
+
+    it('count one that a snapshot brought before its answer as seen', async () => {
+      const { promise, resolve } = later();
+      const first = snapshot();
+      const resident = await open(first, settings);
+      await click('nav-settings');
+      resident.answer = () => promise;
+      await keep('50000');
+      await resident.push({ ...first, general: { ...first.general, keep_messages: 50_000 } });
+      resolve({ kind: 'ok' });
+      await settled();
+      await resident.push({ ...first, general: { ...first.general, keep_messages: 7 } });
+      await click('field-notifications');
+      expect(asked(resident)[1]).toEqual([7, false]);
+    });
   });
 });

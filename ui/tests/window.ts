@@ -15,7 +15,7 @@ export interface Resident {
   /** Asks for a view, as the tray does. */
   show(view: WindowView): Promise<void>;
   /** Answers requests; nothing for the usual answer. */
-  answer: (request: Request) => Reply | undefined;
+  answer: (request: Request) => Reply | Promise<Reply> | undefined;
 }
 
 const OK: Reply = { kind: 'ok' };
@@ -62,6 +62,13 @@ export async function open(first: Snapshot, answer: Resident['answer'] = () => u
 export async function settled(): Promise<void> {
   for (let round = 0; round < 10; round += 1) await Promise.resolve();
   await tick();
+}
+
+/** An answer that comes when the test says so. */
+export function later(): { promise: Promise<Reply>; resolve: (reply: Reply) => void } {
+  let resolve: (reply: Reply) => void = () => undefined;
+  const promise = new Promise<Reply>((done) => (resolve = done));
+  return { promise, resolve };
 }
 
 /** What was asked, by kind. */

@@ -12,8 +12,8 @@ pub fn is_ours(url: &Url) -> bool {
 }
 
 /// A page whose process died is loaded again; one that dies twice in ten seconds ends the window, which can be opened
-/// again from the tray.
-pub fn reload_once_if_the_page_dies(window: &WebviewWindow) -> tauri::Result<()> {
+/// again from the tray. A page that is closed, by itself or by WebDriver, ends the window as its title bar does.
+pub fn watch_the_page(window: &WebviewWindow) -> tauri::Result<()> {
     #[cfg(target_os = "linux")]
     return linux::watch(window);
     #[cfg(not(target_os = "linux"))]
@@ -29,6 +29,7 @@ mod linux {
     use std::cell::Cell;
     use std::time::{Duration, Instant};
 
+    use gtk::prelude::WidgetExt;
     use tauri::{Manager, WebviewWindow};
     use webkit2gtk::WebViewExt;
 
@@ -39,6 +40,9 @@ mod linux {
     pub(super) fn watch(window: &WebviewWindow) -> tauri::Result<()> {
         let app = window.app_handle().clone();
         window.with_webview(move |webview| {
+            let closing = app.clone();
+            // wry destroys the webview of a closed page and leaves an empty window; nothing hears "close" after it.
+            webview.inner().connect_destroy(move |_| closing.exit(0));
             let died: Cell<Option<Instant>> = Cell::new(None);
             webview.inner().connect_web_process_terminated(move |view, reason| {
                 let before = died.replace(Some(Instant::now()));

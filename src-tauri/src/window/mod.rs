@@ -66,7 +66,7 @@ fn open(app: &AppHandle, view: Option<WindowView>, paths: &Paths) -> tauri::Resu
         .on_navigation(guard::is_ours)
         .on_new_window(|_, _| tauri::webview::NewWindowResponse::Deny)
         .build()?;
-    guard::reload_once_if_the_page_dies(&window)?;
+    guard::watch_the_page(&window)?;
     let of_window = window.clone();
     window.on_window_event(move |event| {
         if let WindowEvent::CloseRequested { .. } = event {

@@ -13,7 +13,7 @@ use xtask::process::eventually;
 use xtask::tray::{self, Item};
 use xtask::webdriver::{Theme, Window};
 
-use crate::resident::{Resident, command_line, descendants, descriptors, pss};
+use crate::resident::{Resident, command_line, descendants, descriptors, private_dirty};
 use crate::server::{Library, SOON, Server};
 
 #[test]
@@ -49,6 +49,7 @@ fn from_the_first_form_to_quit() {
     shows_state(&dark, "Connected");
     save_views(&desktop, &dark, "dark");
     dark.close();
+    eventually("WebDriver's window to be gone", SOON, || (!desktop.has_window("Heartwire")).then_some(())).unwrap();
 
     closing_the_window_gives_everything_back(&desktop, &resident);
     a_killed_window_leaves_the_sockets_alone(&desktop, &resident, &mut server);
@@ -106,7 +107,7 @@ fn shows_the_outage(window: &Window) {
 /// The window is opened by the app itself and closed with its title bar's button; the second start opens it again.
 fn closing_the_window_gives_everything_back(desktop: &Desktop, resident: &Resident) {
     settle();
-    let before = (pss(resident.id()), descriptors(resident.id()));
+    let before = (private_dirty(resident.id()), descriptors(resident.id()));
     for _ in 0..2 {
         let (status, _) = resident.command(desktop, &["--window"]);
         assert!(status.success(), "the second start shows the window of the first: {status}");
@@ -118,9 +119,11 @@ fn closing_the_window_gives_everything_back(desktop: &Desktop, resident: &Reside
         eventually("WebKit to end", SOON, webkit).unwrap();
     }
     settle();
-    let after = (pss(resident.id()), descriptors(resident.id()));
-    say(format_args!("resident, (PSS in KiB, descriptors) before and after two windows: {before:?} -> {after:?}"));
-    assert!(after.0 <= before.0 + 3 * 1024, "PSS in KiB grew: {before:?} -> {after:?}");
+    let after = (private_dirty(resident.id()), descriptors(resident.id()));
+    say(format_args!(
+        "resident, (private dirty KiB, descriptors) before and after two windows: {before:?} -> {after:?}"
+    ));
+    assert!(after.0 <= before.0 + 3 * 1024, "private memory in KiB grew: {before:?} -> {after:?}");
     assert_eq!(after.1, before.1, "descriptors");
 }
 
@@ -169,7 +172,7 @@ fn fill(window: &Window, field: &str, text: &str) {
     field.type_text(text).unwrap();
 }
 
-fn tray_item(desktop: &Desktop) -> Item {
+pub fn tray_item(desktop: &Desktop) -> Item {
     let only = || {
         let mut items = desktop.tray().ok()?;
         (items.len() == 1).then(|| items.remove(0))

@@ -6,6 +6,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use heartwire_core::view::{ConnectionView, LinkState, Snapshot};
+use rustix::process::Signal;
 use xtask::desktop::Desktop;
 use xtask::process::{Running, eventually};
 use xtask::webdriver::{Theme, Window};
@@ -27,6 +28,17 @@ impl Resident {
         if !settings.is_empty() {
             fs::write(home.join("config.toml"), settings).unwrap();
         }
+        Self::start_in(desktop, home)
+    }
+
+    /// Ends it as a crash does, and starts it again with the same home.
+    pub fn crash_and_start(&mut self, desktop: &Desktop) {
+        self.running.signal(Signal::KILL).unwrap();
+        self.running.wait(SOON).unwrap();
+        *self = Self::start_in(desktop, self.home.clone());
+    }
+
+    fn start_in(desktop: &Desktop, home: PathBuf) -> Self {
         let log = fs::File::create(desktop.folder().join("heartwire.log")).unwrap();
         let mut command = desktop.command(HEARTWIRE);
         command.env("HEARTWIRE_HOME", &home).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
@@ -89,10 +101,11 @@ impl Resident {
     }
 }
 
-/// Proportional set size in KiB.
-pub fn pss(id: u32) -> u64 {
+/// What it would give back if it ended, in KiB. Not the proportional set size, which also rises when another program that
+/// shares a library ends.
+pub fn private_dirty(id: u32) -> u64 {
     let rollup = fs::read_to_string(format!("/proc/{id}/smaps_rollup")).unwrap();
-    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap();
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Private_Dirty:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 

@@ -67,9 +67,7 @@ impl Desktop {
         env.push(("DBUS_SESSION_BUS_ADDRESS", address.clone().into()));
         let window_manager =
             Running::start(part("xfwm4", &env, folder.path()).args(["--compositor=off", "--sm-client-disable"]))?;
-        let panel = Running::start(
-            part("xfce4-panel", &env, folder.path()).args(["--disable-wm-check", "--sm-client-disable"]),
-        )?;
+        let panel = start_panel(&env, folder.path())?;
         let mut desktop = Self {
             dunst: None,
             panel,
@@ -114,9 +112,14 @@ impl Desktop {
         tray::items(&self.bus)
     }
 
-    /// The panel's process.
-    pub fn panel(&mut self) -> &mut Running {
-        &mut self.panel
+    /// Ends the panel as a crash does and starts it again; its tray is empty until the icons come back by themselves.
+    pub fn restart_panel(&mut self) -> Result<(), Failure> {
+        self.panel.signal(rustix::process::Signal::KILL)?;
+        if self.panel.wait(READY_WITHIN).is_none() {
+            return Err(Failure::new("the panel did not end"));
+        }
+        self.panel = start_panel(&self.env, self.folder.path())?;
+        self.bus.wait_for(tray::WATCHER, READY_WITHIN)
     }
 
     /// Starts the notification daemon, and again after [`Self::stop_notifications`].
@@ -260,6 +263,10 @@ fn part(program: &str, env: &[(&'static str, OsString)], folder: &Path) -> Comma
     let log = fs::File::create(folder.join(format!("{program}.log")));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.map_or_else(|_| Stdio::null(), Stdio::from));
     command
+}
+
+fn start_panel(env: &[(&'static str, OsString)], folder: &Path) -> Result<Running, Failure> {
+    Running::start(part("xfce4-panel", env, folder).args(["--disable-wm-check", "--sm-client-disable"]))
 }
 
 fn on(env: &[(&'static str, OsString)], command: &mut Command) {

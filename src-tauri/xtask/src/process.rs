@@ -1,5 +1,6 @@
 //! A program that runs beside us: ended and reaped when its owner goes, by its own process id and nothing else's.
 
+use std::fs;
 use std::process::{Child, Command, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -30,6 +31,16 @@ impl Running {
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The processes that it started and that have not ended.
+    pub fn children(&self) -> Vec<Pid> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.id())).into_iter().flatten().flatten();
+        let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+        let ids = lists.flat_map(|list| list.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<i32>>());
+        // A zombie has no command line.
+        let lives = |id: &i32| fs::read(format!("/proc/{id}/cmdline")).is_ok_and(|line| !line.is_empty());
+        ids.filter(lives).filter_map(Pid::from_raw).collect()
     }
 
     /// The command line it was started with.
@@ -152,6 +163,16 @@ mod tests {
             stat.is_none_or(|stat| stat.contains(") Z ")).then_some(())
         };
         eventually("the program to end", Duration::from_secs(5), gone).unwrap();
+    }
+
+    #[test]
+    fn children_are_those_that_live() {
+        let mut shell = Command::new("sh");
+        let mut shell = Running::start(shell.args(["-c", "sleep 600 & true & wait"])).unwrap();
+        let one = || (shell.children().len() == 1).then(|| shell.children()[0]);
+        let sleep = eventually("the one child that lives", Duration::from_secs(5), one).unwrap();
+        kill_process(sleep, Signal::TERM).unwrap();
+        assert!(shell.wait(Duration::from_secs(5)).is_some());
     }
 
     #[test]

@@ -54,17 +54,27 @@ pub struct CargoTest {
     pub counts: Counts,
     /// Tests that are marked as ignored, with their reason.
     pub skips: Vec<Skip>,
+    /// How many tests the binary that runs now has announced. Some tests run test binaries of their own, whose output is
+    /// printed again when they fail; only a summary over as many tests as were announced is the binary's.
+    announced: Option<u64>,
 }
 
 impl CargoTest {
     /// One more line.
     pub fn line(&mut self, line: &str) {
         if let Some(summary) = line.strip_prefix("test result: ") {
-            self.counts = self.counts.plus(Counts {
+            let counts = Counts {
                 passed: number_before(summary, " passed"),
                 failed: number_before(summary, " failed"),
                 skipped: number_before(summary, " ignored"),
-            });
+            };
+            let measured = number_before(summary, " measured");
+            if self.announced == Some(counts.passed + counts.failed + counts.skipped + measured) {
+                self.announced = None;
+                self.counts = self.counts.plus(counts);
+            }
+        } else if let Some(count) = line.strip_prefix("running ").and_then(|rest| rest.split(" test").next()) {
+            self.announced = self.announced.or_else(|| count.parse().ok());
         } else if let Some((name, reason)) = line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... ignored"))
         {
             let reason = reason.trim_start_matches(", ");
@@ -152,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_summaries_of_all_test_binaries_are_added_up() {
+    fn the_summaries_of_all_test_binaries_are_added_up_but_not_of_those_that_tests_run() {
         let mut seen = CargoTest::default();
         for line in [
             "running 3 tests",
@@ -160,6 +170,11 @@ mod tests {
             "test b ... ignored, needs root",
             "test c ... ignored",
             "test result: ok. 1 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+            "running 0 tests",
+            "test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 9 filtered out; finished in 0.00s",
+            "running 43 tests",
+            "running 1 test",
+            "test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 42 filtered out; finished in 0.00s",
             "test result: FAILED. 40 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.25s",
         ] {
             seen.line(line);

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::command::Failure;
@@ -16,6 +17,9 @@ use crate::process::{Running, eventually};
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// How long the page may take to show what is looked for.
 const SHOWN_WITHIN: Duration = Duration::from_secs(15);
+
+/// How long the window may take to end after its session, and again after SIGTERM.
+const ENDS_WITHIN: Duration = Duration::from_secs(2);
 
 /// The look of the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +35,7 @@ pub enum Theme {
 pub struct Window {
     agent: ureq::Agent,
     session: String,
-    _driver: Running,
+    driver: Running,
 }
 
 /// Something on the page.
@@ -66,7 +70,7 @@ impl Window {
         let config =
             ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(60)));
         let base = format!("http://127.0.0.1:{port}/session");
-        let mut window = Self { agent: config.build().into(), session: base, _driver: driver };
+        let mut window = Self { agent: config.build().into(), session: base, driver };
         let options = json!({"binary": program, "args": args});
         let asked = json!({"capabilities": {"alwaysMatch": {"webkitgtk:browserOptions": options}}});
         let session = window.post("", &asked)?;
@@ -132,8 +136,18 @@ impl Window {
 
 impl Drop for Window {
     fn drop(&mut self) {
+        let started = self.driver.children();
         // The session may be gone already, with the window.
         let _ = self.agent.delete(&self.session).call();
+        // Ending a session closes the page; the program around it may stay, with an empty window.
+        for id in started {
+            let ended = || (!self.driver.children().contains(&id)).then_some(());
+            if eventually("the window's process to end", ENDS_WITHIN, ended).is_err() {
+                // It is still the driver's child, so the number is still its own.
+                let _ = kill_process(id, Signal::TERM);
+                let _ = eventually("the window's process to end", ENDS_WITHIN, ended);
+            }
+        }
     }
 }
 

@@ -19,6 +19,8 @@ export type ListPath = (typeof LISTS)[number];
 export type ReplyKind = (typeof REPLIES)[number];
 export type FieldPath = ScalarPath | ListPath | 'headers' | 'heartbeat.reply';
 
+const PATHS: readonly FieldPath[] = [...SCALARS, ...LISTS, 'headers', 'heartbeat.reply'];
+
 /** Texts whose outer blanks mean nothing; those of frames and templates may mean something. */
 const TRIMMED = new Set<ScalarPath>(SCALARS.filter((path) => !path.startsWith('message.') && path !== 'heartbeat.send'));
 
@@ -44,31 +46,25 @@ export function toDraft(form: ConnectionForm): Draft {
   };
 }
 
-/** `base` with what stands in the fields; an empty field is left out, and what has no field stays. */
+/** `base` with what stands in the fields; an emptied field is left out, and what has no field stays. */
 export function toForm(draft: Draft, base: ConnectionForm): ConnectionForm {
   const form = structuredClone(base) as Record<string, unknown>;
-  for (const path of SCALARS) {
-    const text = TRIMMED.has(path) ? draft.scalars[path].trim() : draft.scalars[path];
-    const value = path === 'heartbeat.always' && text !== '' ? text === 'true' : text;
-    set(form, path, text === '' ? undefined : value);
+  const before = toDraft(base);
+  for (const path of PATHS) {
+    const value = valueOf(draft, path);
+    // A field that was empty and still is stays as it is written: `id = ""` turns off what the defaults say.
+    if (value !== undefined || valueOf(before, path) !== undefined) set(form, path, value);
   }
-  for (const path of LISTS) {
-    const texts = filled(draft.lists[path]);
-    set(form, path, texts.length === 0 ? undefined : texts);
-  }
-  const headers = draft.headers.filter(({ name, value }) => name !== '' || value !== '').map(({ name, value }) => [name.trim(), value]);
-  set(form, 'headers', headers.length === 0 ? undefined : Object.fromEntries(headers));
-  set(form, 'heartbeat.reply', draft.reply.kind === '' ? undefined : { [draft.reply.kind]: draft.reply.text });
   return form as ConnectionForm;
 }
 
 /** `over` laid on `under`, as the resident does it: tables are merged, lists replaced, and a reply is one value. */
 export function overlay(under: ConnectionForm, over: ConnectionForm): ConnectionForm {
   const form = structuredClone(under) as Record<string, unknown>;
-  const paths: FieldPath[] = [...SCALARS, ...LISTS, 'headers', 'heartbeat.reply'];
-  for (const path of paths) {
+  for (const path of PATHS) {
     const value = get(over, path);
-    if (value !== undefined) set(form, path, value);
+    if (value === undefined) continue;
+    set(form, path, path === 'headers' ? joined(under.headers ?? {}, over.headers ?? {}) : value);
   }
   return form as ConnectionForm;
 }
@@ -94,7 +90,7 @@ export class ConnectionDraft {
   constructor(base: ConnectionForm, defaults: ConnectionForm, preset: Preset | null) {
     this.#base = base;
     this.preset = preset;
-    this.usual = toDraft(preset ? overlay(defaults, preset.connection) : defaults);
+    this.usual = toDraft(overlay(preset ? overlay(defaults, preset.connection) : defaults, emptyOnPurpose(base)));
     this.draft = $state(toDraft(base));
     this.answers = $state(Object.fromEntries((preset?.ask ?? []).map(({ name }) => [name, ''])));
   }
@@ -125,7 +121,7 @@ export class ConnectionDraft {
 
   /** The nearest field: `heartbeat.reply.matches` is shown at `heartbeat.reply`, `headers.X` at `headers`. */
   #fieldOf(path: string): string | null {
-    const known = new Set<string>([...SCALARS, ...LISTS, 'headers', 'heartbeat.reply']);
+    const known = new Set<string>(PATHS);
     for (const name of Object.keys(this.answers)) known.add(`answers.${name}`);
     for (const list of LISTS) this.draft.lists[list].forEach((_, index) => known.add(`${list}[${index}]`));
     let rest = path;
@@ -135,6 +131,43 @@ export class ConnectionDraft {
     }
     return null;
   }
+}
+
+/** What a field stands for; undefined for an empty one. */
+function valueOf(draft: Draft, path: FieldPath): unknown {
+  switch (path) {
+    case 'headers': {
+      const headers = draft.headers.filter(({ name, value }) => name !== '' || value !== '').map(({ name, value }) => [name.trim(), value]);
+      return headers.length === 0 ? undefined : Object.fromEntries(headers);
+    }
+    case 'heartbeat.reply':
+      return draft.reply.kind === '' ? undefined : { [draft.reply.kind]: draft.reply.text };
+    case 'on_open':
+    case 'subprotocols':
+    case 'message.ignore': {
+      const texts = filled(draft.lists[path]);
+      return texts.length === 0 ? undefined : texts;
+    }
+    default: {
+      const text = TRIMMED.has(path) ? draft.scalars[path].trim() : draft.scalars[path];
+      if (text === '') return undefined;
+      return path === 'heartbeat.always' ? text === 'true' : text;
+    }
+  }
+}
+
+/** Those values of a form that are given and empty. */
+function emptyOnPurpose(form: ConnectionForm): ConnectionForm {
+  const empty: Record<string, unknown> = {};
+  const draft = toDraft(form);
+  for (const path of PATHS) if (has(form, path) && valueOf(draft, path) === undefined) set(empty, path, get(form, path));
+  return empty as ConnectionForm;
+}
+
+/** Headers over others; their names differ by more than capitals. */
+function joined(under: Record<string, string>, over: Record<string, string>): Record<string, string> {
+  const given = new Set(Object.keys(over).map((name) => name.toLowerCase()));
+  return { ...Object.fromEntries(Object.entries(under).filter(([name]) => !given.has(name.toLowerCase()))), ...over };
 }
 
 function filled(texts: readonly string[]): string[] {

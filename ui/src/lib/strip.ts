@@ -41,3 +41,9 @@ function rounded(thousandths: number): number {
 export function lengthOf(parts: readonly StripPart[], kind: SpanKind): number {
   return parts.reduce((sum, part) => (part.kind === kind ? sum + part.length_ms : sum), 0);
 }
+
+/** The parts from the first that was watched on: of what lies before, nobody knows whether the connection was there at all. */
+export function known(parts: readonly StripPart[]): readonly StripPart[] {
+  const first = parts.findIndex(({ kind }) => kind !== 'off');
+  return first === -1 ? [] : parts.slice(first);
+}

@@ -139,6 +139,11 @@ impl Vitals {
         }
     }
 
+    /// How long nothing has been heard.
+    pub(super) fn silence(&self, now: Moment) -> Duration {
+        now.since(self.heard)
+    }
+
     /// How long the socket has been up.
     pub(super) fn uptime(&self, now: Moment) -> Duration {
         now.since(self.since)

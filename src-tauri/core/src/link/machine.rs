@@ -42,6 +42,8 @@ pub struct Link {
     last_dial: Option<Moment>,
     last_delay: Duration,
     status: LinkStatus,
+    /// For the next status.
+    silent_for: Duration,
     outputs: VecDeque<Output>,
 }
 
@@ -93,7 +95,9 @@ impl Link {
                 attempt: 0,
                 retry_at: None,
                 cause: None,
+                silent_for: Duration::ZERO,
             },
+            silent_for: Duration::ZERO,
             outputs: VecDeque::new(),
         }
     }
@@ -169,6 +173,9 @@ impl Link {
                 format!("no answer to the heartbeat within {}", words(heartbeat.timeout))
             }
         };
+        if let Phase::Up(vitals) = &self.phase {
+            self.silent_for = vitals.silence(now);
+        }
         self.lost(now, Cause::new(CauseCode::HeartbeatTimeout, text));
     }
 

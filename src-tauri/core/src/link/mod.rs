@@ -119,4 +119,7 @@ pub struct LinkStatus {
     pub retry_at: Option<Moment>,
     /// Why it is not connected.
     pub cause: Option<Cause>,
+    /// How long nothing had been heard when the link was found dead: messages may be missing since then. Zero in every
+    /// other status.
+    pub silent_for: Duration,
 }

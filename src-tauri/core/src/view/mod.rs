@@ -106,6 +106,17 @@ pub struct LastMessage {
     pub title: String,
 }
 
+impl LastMessage {
+    /// What is shown of a message of this kind and size.
+    pub fn new(at_ms: i64, kind: MessageKind, title: &str, size: u64) -> Self {
+        let title = match kind {
+            MessageKind::Text => title.to_owned(),
+            MessageKind::Binary => format!("{size} bytes"),
+        };
+        Self { at_ms, title }
+    }
+}
+
 /// The last 24 hours of a connection, oldest first. The parts' lengths add up to the strip's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(export, export_to = "bindings.ts"))]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use heartwire_core::cause::{Cause, CauseCode, CauseView};
 use heartwire_core::link::LinkStatus;
 use heartwire_core::listen::Event;
 use heartwire_core::settings::{Connection, shown_url};
@@ -23,16 +24,21 @@ pub struct LinkRecord {
     pub connection: Connection,
     /// Its task.
     pub driver: DriverHandle,
+    /// What outlives its links.
+    pub past: Past,
     state: LinkState,
     since_ms: i64,
     status: Option<LinkStatus>,
     retry_at_ms: Option<i64>,
+    heartbeat: Option<HeartbeatView>,
+}
+
+/// What is known of a connection from before.
+#[derive(Default)]
+pub struct Past {
     /// The span that lasts, as begun in memory.
     open: Option<(SpanKind, i64)>,
-    /// The open span's row, once it is stored.
-    pub open_row: Option<i64>,
     spans: Vec<Span>,
-    heartbeat: Option<HeartbeatView>,
     /// Its newest message.
     pub last_message: Option<LastMessage>,
 }
@@ -47,27 +53,49 @@ pub struct Changed {
     pub events: Vec<Event>,
 }
 
+impl Past {
+    /// Whether a span lasts.
+    pub fn lasts(&self) -> bool {
+        self.open.is_some()
+    }
+}
+
 impl LinkRecord {
     pub fn new(connection: Connection, driver: DriverHandle, now_ms: i64) -> Self {
         Self {
             connection,
             driver,
+            past: Past::default(),
             state: LinkState::Stopped,
             since_ms: now_ms,
             status: None,
             retry_at_ms: None,
-            open: None,
-            open_row: None,
-            spans: Vec::new(),
             heartbeat: None,
-            last_message: None,
         }
     }
 
-    /// Takes over what the store knows of earlier runs.
-    pub fn remember(&mut self, spans: Vec<Span>, last_message: Option<LastMessage>) {
-        self.spans = spans;
-        self.last_message = last_message;
+    /// Takes over what the store knows of earlier runs; what happened in this one is newer.
+    pub fn recall(&mut self, mut spans: Vec<Span>, last_message: Option<LastMessage>) {
+        if let Some(first) = self.past.spans.first() {
+            spans.retain(|span| span.from_ms < first.from_ms);
+            if let Some(last) = spans.last_mut() {
+                last.until_ms.get_or_insert(first.from_ms);
+            }
+        }
+        spans.append(&mut self.past.spans);
+        self.past.spans = spans;
+        self.past.last_message = self.past.last_message.take().or(last_message);
+    }
+
+    /// Takes over from the link that this one replaces because the person changed the connection's settings. An outage
+    /// goes on; a link that was up is down until the new one is up.
+    pub fn take_over(&mut self, past: Past, now_ms: i64) -> Option<BeginSpan> {
+        self.past = past;
+        matches!(self.past.open, Some((SpanKind::Up, _))).then(|| {
+            let cause = Cause::new(CauseCode::ByPerson, "the settings of this connection were changed");
+            self.begin_span(SpanKind::Down, now_ms);
+            self.span(SpanKind::Down, Some(cause.view()), 0, now_ms)
+        })
     }
 
     /// Takes a status of the driver.
@@ -80,13 +108,13 @@ impl LinkRecord {
         self.retry_at_ms = retry_in.map(|wait| now_ms.saturating_add(millis(wait)));
         let mut events = vec![self.state_event(&status, retry_in, now_ms)];
         let begin = self.span_for(&status, now_ms);
-        if let (Some((SpanKind::Down, from_ms)), LinkState::Connected) = (self.open, status.state) {
+        if let (Some((SpanKind::Down, from_ms)), LinkState::Connected) = (self.past.open, status.state) {
             events.push(self.gap_event(from_ms, now_ms));
         }
-        let lasting_outage = begin.is_none() && matches!(self.open, Some((SpanKind::Down, _)));
-        let attempts = lasting_outage.then_some(status.attempt);
+        let lasting_outage = begin.is_none() && matches!(self.past.open, Some((SpanKind::Down, _)));
+        let attempts = (lasting_outage && status.attempt > 0).then_some(status.attempt);
         if let Some(begin) = &begin {
-            self.begin_span(begin.kind, now_ms);
+            self.begin_span(begin.kind, begin.at_ms);
         }
         self.state = status.state;
         self.status = Some(status);
@@ -104,14 +132,9 @@ impl LinkRecord {
         }
     }
 
-    /// Ends the span that lasts, because the connection was removed or replaced.
-    pub fn ended(&mut self) -> bool {
-        self.open.take().is_some()
-    }
-
     pub fn view(&self, now_ms: i64) -> ConnectionView {
         let status = self.status.as_ref();
-        let down_since_ms = match (self.open, self.state) {
+        let down_since_ms = match (self.past.open, self.state) {
             (Some((SpanKind::Down, from_ms)), LinkState::Connecting | LinkState::Waiting | LinkState::Blocked) => {
                 Some(from_ms)
             }
@@ -124,56 +147,55 @@ impl LinkRecord {
             preset: self.connection.preset.clone(),
             state: self.state,
             since_ms: self.since_ms,
-            cause: status.and_then(|status| status.cause.as_ref()).map(heartwire_core::cause::Cause::view),
+            cause: status.and_then(|status| status.cause.as_ref()).map(Cause::view),
             down_since_ms,
             retry_at_ms: self.retry_at_ms,
             attempt: status.map_or(0, |status| status.attempt),
             heartbeat: self.heartbeat,
-            last_message: self.last_message.clone(),
-            strip: Strip::from_spans(&self.spans, now_ms),
+            last_message: self.past.last_message.clone(),
+            strip: Strip::from_spans(&self.past.spans, now_ms),
         }
     }
 
     /// Which span a status begins, if it begins one.
     fn span_for(&self, status: &LinkStatus, now_ms: i64) -> Option<BeginSpan> {
+        let was_up = matches!(self.past.open, Some((SpanKind::Up | SpanKind::Down, _)));
         let kind = match status.state {
             LinkState::Connected => SpanKind::Up,
             LinkState::Paused => SpanKind::Paused,
-            // A connecting link that has not been up yet is neither up nor down until the dial has ended.
-            LinkState::Connecting if self.open.is_none_or(|(kind, _)| kind == SpanKind::Paused) => return None,
+            // A link that has not been up yet, or only waits for its own old socket to close, has not failed.
+            LinkState::Connecting if !was_up => return None,
+            LinkState::Waiting if !was_up && status.cause.is_none() => return None,
             LinkState::Connecting | LinkState::Waiting | LinkState::Blocked => SpanKind::Down,
             LinkState::Stopped => return None,
         };
-        if self.open.is_some_and(|(open, _)| open == kind) {
+        if self.past.open.is_some_and(|(open, _)| open == kind) {
             return None;
         }
-        let cause = (kind == SpanKind::Down).then(|| status.cause.as_ref().map(heartwire_core::cause::Cause::view));
-        Some(self.span(kind, cause.flatten(), status.attempt, now_ms))
+        let cause = status.cause.as_ref().filter(|_| kind == SpanKind::Down).map(Cause::view);
+        // What a dead link was sent since it was last heard may be missing: the outage began then.
+        let earliest = self.past.open.map_or(i64::MIN, |(_, from_ms)| from_ms);
+        let at_ms = now_ms.saturating_sub(millis(status.silent_for)).max(earliest).min(now_ms);
+        Some(self.span(kind, cause, status.attempt, at_ms))
     }
 
-    fn span(
-        &self,
-        kind: SpanKind,
-        cause: Option<heartwire_core::cause::CauseView>,
-        attempts: u32,
-        at_ms: i64,
-    ) -> BeginSpan {
+    fn span(&self, kind: SpanKind, cause: Option<CauseView>, attempts: u32, at_ms: i64) -> BeginSpan {
         BeginSpan { connection: self.connection.name.clone(), at_ms, kind, cause, attempts }
     }
 
     /// The strip's copy of the day; the store holds the whole history.
-    fn begin_span(&mut self, kind: SpanKind, now_ms: i64) {
-        if let Some(last) = self.spans.last_mut().filter(|last| last.until_ms.is_none()) {
-            last.until_ms = Some(now_ms);
+    fn begin_span(&mut self, kind: SpanKind, at_ms: i64) {
+        let past = &mut self.past;
+        if let Some(last) = past.spans.last_mut().filter(|last| last.until_ms.is_none()) {
+            last.until_ms = Some(at_ms);
         }
-        self.spans.retain(|span| span.until_ms.is_none_or(|until_ms| until_ms > now_ms - STRIP_MS));
+        past.spans.retain(|span| span.until_ms.is_none_or(|until_ms| until_ms > at_ms - STRIP_MS));
         // A link that flaps all day must not grow the process: the oldest of its spans leave the strip first.
-        if self.spans.len() >= MOST_SPANS {
-            self.spans.remove(0);
+        if past.spans.len() >= MOST_SPANS {
+            past.spans.remove(0);
         }
-        self.spans.push(Span { kind, from_ms: now_ms, until_ms: None });
-        self.open = Some((kind, now_ms));
-        self.open_row = None;
+        past.spans.push(Span { kind, from_ms: at_ms, until_ms: None });
+        past.open = Some((kind, at_ms));
     }
 
     fn state_event(&self, status: &LinkStatus, retry_in: Option<Duration>, now_ms: i64) -> Event {
@@ -181,14 +203,17 @@ impl LinkRecord {
             at: timestamp(now_ms),
             connection: self.connection.name.clone(),
             state: status.state,
-            attempt: (status.attempt > 0).then_some(status.attempt),
+            attempt: match status.state {
+                LinkState::Connecting => Some(status.attempt),
+                // The retry that is waited for is at least the first.
+                LinkState::Waiting => Some(status.attempt.max(1)),
+                LinkState::Connected | LinkState::Blocked | LinkState::Paused | LinkState::Stopped => None,
+            },
             retry_in_ms: retry_in
                 .filter(|_| status.state == LinkState::Waiting)
                 .map(|wait| millis(wait).unsigned_abs()),
             cause: match status.state {
-                LinkState::Waiting | LinkState::Blocked => {
-                    status.cause.as_ref().map(heartwire_core::cause::Cause::view)
-                }
+                LinkState::Waiting | LinkState::Blocked => status.cause.as_ref().map(Cause::view),
                 _ => None,
             },
         }

@@ -1,6 +1,7 @@
 //! The supervisor: one task that owns all state. Drivers, the store, the notifier and every request speak to it by
 //! messages, and everybody else sees whole snapshots. It never opens a socket, writes SQL or shows a popup itself.
 
+mod changes;
 mod demo;
 mod links;
 mod requests;

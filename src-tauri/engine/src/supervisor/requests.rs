@@ -1,26 +1,28 @@
-//! What each request does. Everything a person can do to Heartwire passes here.
-
-use std::collections::BTreeMap;
+//! What each request does. Everything a person can do to Heartwire passes here. Nothing is waited for: what needs the
+//! disk or a link is answered by whoever has waited for it.
 
 use heartwire_core::control::{FailCode, Reply, Request};
 use heartwire_core::link::ReconnectReason;
-use heartwire_core::settings::{self, ConnectionForm, FieldError, General};
 use tokio::sync::oneshot;
 
-use super::Source;
+use super::changes::Change;
 use super::run::Run;
 use super::writes::Write;
 use crate::driver::{Command, ConnectionId};
-use crate::settings_file;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 
 /// Rows of one page of history or messages.
 const PAGE: usize = 100;
 
 impl Run {
-    pub(super) async fn answer(&mut self, request: Request, reply: oneshot::Sender<Reply>) {
+    pub(super) fn answer(&mut self, request: Request, reply: oneshot::Sender<Reply>) {
         let answer = match request {
-            Request::Subscribe | Request::Status => Reply::Snapshot { snapshot: Box::new(self.state.snapshot()) },
+            Request::Subscribe | Request::Status => {
+                if self.state.dirty {
+                    self.publish();
+                }
+                Reply::Snapshot { snapshot: Box::new(self.newest().as_ref().clone()) }
+            }
             Request::Reconnect { connection } => self.for_one(&connection, |run, id| {
                 run.command(id, Command::Reconnect(ReconnectReason::ByPerson));
             }),
@@ -33,21 +35,21 @@ impl Run {
                 defaults: Box::new(self.state.settings.defaults.clone()),
             },
             Request::SaveConnection { replaces, form, answers } => {
-                self.save_connection(replaces.as_deref(), *form, &answers).await
+                return self.changes.push(Change::Save { replaces, form, answers }, reply);
             }
-            Request::RemoveConnection { connection } => self.remove_connection(&connection).await,
-            Request::SaveGeneral { general } => self.save_general(&general).await,
+            Request::RemoveConnection { connection } => return self.changes.push(Change::Remove(connection), reply),
+            Request::SaveGeneral { general } => return self.changes.push(Change::General(general), reply),
             Request::History { connection, before } => {
-                match self.writes.store().history(connection, before, PAGE).await {
-                    Ok((rows, more)) => Reply::History { rows, more },
-                    Err(error) => storage_failed(&error),
-                }
+                return self.ask_store(reply, |store| async move {
+                    let (rows, more) = store.history(connection, before, PAGE).await?;
+                    Ok(Reply::History { rows, more })
+                });
             }
             Request::Messages { connection, before } => {
-                match self.writes.store().messages(connection, before, PAGE).await {
-                    Ok((rows, more)) => Reply::Messages { rows, more },
-                    Err(error) => storage_failed(&error),
-                }
+                return self.ask_store(reply, |store| async move {
+                    let (rows, more) = store.messages(connection, before, PAGE).await?;
+                    Ok(Reply::Messages { rows, more })
+                });
             }
             Request::ShowWindow | Request::Quit => Reply::Failed {
                 code: FailCode::BadRequest,
@@ -87,12 +89,12 @@ impl Run {
         }
         self.writes.push(Write::Paused(name, paused));
         // A link that waits for its predecessor's socket to close is begun by that, paused or not.
-        if !self.state.starts_after.values().any(|next| *next == id) {
+        if !self.state.stopping.values().any(|stopping| stopping.next == Some(id)) {
             self.command(id, if paused { Command::Pause } else { Command::Start });
         }
     }
 
-    /// Only the driver knows whether the text went out: it answers, and nobody waits for it here.
+    /// Only the driver knows whether the text went out.
     fn send(&mut self, name: &str, text: String, reply: oneshot::Sender<Reply>) {
         let Some(id) = self.state.find(name) else {
             let _ = reply.send(unknown(name));
@@ -112,102 +114,24 @@ impl Run {
         });
     }
 
-    async fn save_connection(
-        &mut self,
-        replaces: Option<&str>,
-        form: ConnectionForm,
-        answers: &BTreeMap<String, String>,
-    ) -> Reply {
-        let form = match self.checked(replaces, form, answers) {
-            Ok(form) => form,
-            Err(errors) => return Reply::Invalid { errors },
-        };
-        let replaces = replaces.map(str::to_owned);
-        self.change_file(move |path| settings_file::save_connection(path, replaces.as_deref(), &form)).await
-    }
-
-    /// The form to save, if it makes a valid connection with a name of its own; else every error at once.
-    fn checked(
-        &self,
-        replaces: Option<&str>,
-        form: ConnectionForm,
-        answers: &BTreeMap<String, String>,
-    ) -> Result<ConnectionForm, Vec<FieldError>> {
-        let settings = &self.state.settings;
-        let preset = form.preset.as_deref().and_then(|id| settings.presets.iter().find(|preset| preset.id == id));
-        let filled = match preset {
-            Some(preset) if !answers.is_empty() => preset.fill(&form, answers),
-            _ => Ok(form.clone()),
-        };
-        let resolve = |form: &ConnectionForm| {
-            settings::resolve(form, &settings.defaults, &settings.presets).err().unwrap_or_default()
-        };
-        let (form, mut errors) = match filled {
-            Ok(filled) => {
-                let errors = resolve(&filled);
-                (filled, errors)
-            }
-            Err(mut errors) => {
-                // The address is made of the answers, so it is missing because of them.
-                errors.extend(resolve(&form).into_iter().filter(|error| error.field != "url"));
-                (form, errors)
-            }
-        };
-        let name = form.name.as_deref().map(str::trim);
-        let mut others = settings.forms.iter().map(|other| other.name.as_deref().map(str::trim));
-        if let Some(name) = name
-            && others.any(|other| other == Some(name) && other != replaces)
-        {
-            errors.push(settings::name_taken(name));
-        }
-        if errors.is_empty() { Ok(form) } else { Err(errors) }
-    }
-
-    async fn remove_connection(&mut self, name: &str) -> Reply {
-        if !self.state.settings.forms.iter().any(|form| form.name.as_deref() == Some(name)) {
-            return unknown(name);
-        }
-        let name = name.to_owned();
-        self.change_file(move |path| settings_file::remove_connection(path, &name)).await
-    }
-
-    async fn save_general(&mut self, general: &General) -> Reply {
-        let (in_force, general) = (self.state.settings.general.clone(), general.clone());
-        self.change_file(move |path| settings_file::save_general(path, &in_force, &general)).await
-    }
-
-    /// Changes the person's file and runs what it says then. A failed write changes nothing.
-    async fn change_file(
-        &mut self,
-        change: impl FnOnce(&std::path::Path) -> Result<(), settings_file::SaveError> + Send + 'static,
-    ) -> Reply {
-        let Source::Files { paths, .. } = &self.state.source else {
-            return Reply::Failed {
-                code: FailCode::SettingsFile,
-                message: "these settings were given on the command line and cannot be changed here".to_owned(),
-            };
-        };
-        let path = paths.settings_file.clone();
-        match tokio::task::spawn_blocking(move || change(&path)).await {
-            Ok(Ok(())) => {
-                self.reload().await;
-                Reply::Ok
-            }
-            Ok(Err(settings_file::SaveError::NameTaken(error))) => Reply::Invalid { errors: vec![error] },
-            Ok(Err(error)) => Reply::Failed { code: FailCode::SettingsFile, message: error.to_string() },
-            Err(error) => Reply::Failed { code: FailCode::SettingsFile, message: error.to_string() },
-        }
+    fn ask_store<F>(&self, reply: oneshot::Sender<Reply>, ask: impl FnOnce(Store) -> F)
+    where
+        F: Future<Output = Result<Reply, StoreError>> + Send + 'static,
+    {
+        let asking = ask(self.writes.store().clone());
+        tokio::spawn(async move {
+            let answer = asking.await;
+            let _ = reply.send(
+                answer.unwrap_or_else(|error| Reply::Failed { code: FailCode::Storage, message: error.to_string() }),
+            );
+        });
     }
 }
 
-fn unknown(name: &str) -> Reply {
+pub(super) fn unknown(name: &str) -> Reply {
     let name = heartwire_core::text::one_line(name, 64);
     Reply::Failed {
         code: FailCode::UnknownConnection,
         message: format!("there is no connection named \"{name}\"; `heartwire status` lists them"),
     }
-}
-
-fn storage_failed(error: &StoreError) -> Reply {
-    Reply::Failed { code: FailCode::Storage, message: error.to_string() }
 }

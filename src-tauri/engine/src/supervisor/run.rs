@@ -4,18 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use heartwire_core::attention::Decision;
+use heartwire_core::link::LinkStatus;
 use heartwire_core::listen::Event;
 use heartwire_core::message::Message;
 use heartwire_core::time::Moment;
-use heartwire_core::view::{SNAPSHOT_ROWS, Snapshot};
+use heartwire_core::view::{LastMessage, SNAPSHOT_ROWS, Snapshot, Span};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::changes::Changes;
 use super::links::now_ms;
 use super::state::State;
 use super::writes::{Outcome, Write, Writes};
 use super::{Asked, Options, Source};
-use crate::driver::{Command, ConnectionId, DriverEvent, DriverEventKind};
+use crate::driver::{ConnectionId, DriverEvent, DriverEventKind};
 use crate::notifier::{Notifier, NotifierEvent, NotifierSettings, Popup};
 use crate::settings_file;
 use crate::store::{NewMessage, Store, StoreError};
@@ -26,21 +28,37 @@ const SNAPSHOT_EVERY: Duration = Duration::from_millis(250);
 const ALIVE_EVERY: Duration = Duration::from_secs(60);
 /// Closing handshakes are bounded to a second by the links; this is for what comes after them.
 const STOP_LIMIT: Duration = Duration::from_millis(1_500);
+/// How often old messages are removed, and after how many new ones at the latest.
+const PRUNE_EVERY: Duration = Duration::from_secs(60 * 60);
+const PRUNE_AFTER: usize = 20_000;
 /// Events that may wait for a slow listener before links stop reading.
 const MOST_EVENTS: usize = 10_000;
+
+/// What the supervisor's own small tasks tell it.
+pub(super) enum Internal {
+    /// What the store knows of a connection from earlier.
+    Recalled(ConnectionId, Result<(Vec<Span>, Option<LastMessage>), StoreError>),
+    /// A link has ended: its socket is closed and all its events are in the channel.
+    Ended(ConnectionId),
+}
 
 /// The supervisor's task.
 pub struct Run {
     pub(super) state: State,
     pub(super) writes: Writes,
+    pub(super) changes: Changes,
     pub(super) driver_events_sender: mpsc::Sender<DriverEvent>,
-    driver_events: mpsc::Receiver<DriverEvent>,
+    pub(super) driver_events: mpsc::Receiver<DriverEvent>,
+    pub(super) internal_sender: mpsc::UnboundedSender<Internal>,
+    internal: mpsc::UnboundedReceiver<Internal>,
     asked: mpsc::Receiver<Asked>,
     notifier_events: Option<mpsc::Receiver<NotifierEvent>>,
     listener: Option<mpsc::Sender<Event>>,
     snapshots: watch::Sender<Arc<Snapshot>>,
     snapshot_at: Instant,
     alive_at: Instant,
+    prune_at: Instant,
+    committed_since_prune: usize,
     origin: Instant,
 }
 
@@ -63,6 +81,7 @@ impl Run {
             None => (None, None),
         };
         let (driver_events_sender, driver_events) = mpsc::channel(256);
+        let (internal_sender, internal) = mpsc::unbounded_channel();
         let listener = options.events.clone();
         let mut state = State::new(options, settings, notifier);
         state.opening_problem = storage_problem;
@@ -71,19 +90,23 @@ impl Run {
         let mut run = Self {
             state,
             writes: Writes::new(store),
+            changes: Changes::default(),
             driver_events_sender,
             driver_events,
+            internal_sender,
+            internal,
             asked,
             notifier_events,
             listener,
             snapshots,
             snapshot_at: now,
             alive_at: now,
+            prune_at: now,
+            committed_since_prune: 0,
             origin: now,
         };
         run.remember().await;
-        run.apply().await;
-        run.writes.push(Write::Prune(run.state.settings.general.keep_messages));
+        run.apply(None).await;
         run.publish();
         Ok((run, receiver))
     }
@@ -102,19 +125,21 @@ impl Run {
 
     /// Takes one thing that happened; some once the supervisor is to end.
     async fn step(&mut self) -> Option<Option<oneshot::Sender<()>>> {
-        let links = &self.state.links;
-        self.writes.launch(|id| links.get(&id).and_then(|link| link.open_row));
+        self.writes.launch();
+        self.begin_change();
         let reading = !self.writes.full() && self.state.outbox.len() < MOST_EVENTS;
         let retry_at = self.writes.retry_at();
         let snapshot_due = self.state.dirty.then_some(self.snapshot_at);
         let summary_due = self.state.attention.poll_timeout().map(|at| self.origin + at.since_origin());
         tokio::select! {
             asked = self.asked.recv() => match asked {
-                Some(Asked::Request { request, reply }) => self.answer(request, reply).await,
+                Some(Asked::Request { request, reply }) => self.answer(request, reply),
                 Some(Asked::Stop { done }) => return Some(Some(done)),
                 None => return Some(None),
             },
             Some(event) = self.driver_events.recv(), if reading => self.driver_event(event),
+            Some(internal) = self.internal.recv() => self.internal(internal),
+            changed = self.changes.ended() => self.change_ended(changed).await,
             outcome = self.writes.outcome() => self.written(outcome),
             Some(event) = next_notifier_event(&mut self.notifier_events) => self.notifier_event(event),
             () = deliver(self.listener.as_ref(), &mut self.state.outbox) => {}
@@ -123,8 +148,9 @@ impl Run {
             () = sleep_until_some(retry_at) => self.writes.release(),
             () = sleep_until(self.alive_at) => {
                 self.alive_at = Instant::now() + ALIVE_EVERY;
-                self.writes.push(Write::Alive(now_ms()));
+                self.writes.alive(now_ms());
             }
+            () = sleep_until(self.prune_at) => self.prune(),
         }
         None
     }
@@ -146,41 +172,65 @@ impl Run {
         }
     }
 
-    fn driver_event(&mut self, event: DriverEvent) {
-        let now_ms = now_ms();
-        let id = event.id;
-        if let DriverEventKind::Stopped = event.kind {
-            self.stopped(id);
-            return;
+    fn prune(&mut self) {
+        self.prune_at = Instant::now() + PRUNE_EVERY;
+        self.committed_since_prune = 0;
+        self.writes.prune(self.state.settings.general.keep_messages);
+    }
+
+    fn internal(&mut self, internal: Internal) {
+        match internal {
+            Internal::Ended(id) => self.ended(id),
+            Internal::Recalled(id, Ok((spans, last_message))) => {
+                if let Some(link) = self.state.links.get_mut(&id) {
+                    link.recall(spans, last_message);
+                    self.state.dirty = true;
+                }
+            }
+            Internal::Recalled(_, Err(error)) => self.state.storage_problem(Some(error.to_string())),
         }
-        let Some(link) = self.state.links.get_mut(&id) else { return };
+    }
+
+    pub(super) fn driver_event(&mut self, event: DriverEvent) {
         match event.kind {
-            DriverEventKind::Status(status, retry_in) => {
-                let name = link.connection.name.clone();
-                tracing::info!("{name}: {}", describe(&status, retry_in));
-                let changed = link.status_changed(status, retry_in, now_ms);
-                if let Some(begin) = changed.begin {
-                    self.writes.push(Write::BeginSpan(id, begin));
-                }
-                if let Some(attempts) = changed.attempts {
-                    self.state.attempts_changed(&name, attempts);
-                    self.writes.push(Write::Attempts(id, attempts));
-                }
-                self.state.emit(changed.events);
-            }
+            DriverEventKind::Status(status, retry_in) => self.status_changed(event.id, status, retry_in),
             DriverEventKind::RoundTrip(rtt) => {
-                let event = link.round_trip(rtt, now_ms);
-                self.state.emit([event]);
+                if let Some(link) = self.state.links.get_mut(&event.id) {
+                    let event = link.round_trip(rtt, now_ms());
+                    self.state.emit([event]);
+                    self.state.dirty = true;
+                }
             }
-            DriverEventKind::Messages(messages) => {
-                let connection = link.connection.name.clone();
-                let new = |message| NewMessage { connection: connection.clone(), at_ms: now_ms, message };
-                self.writes.push_messages(messages.into_iter().map(new));
-                return;
-            }
+            DriverEventKind::Messages(messages) => self.received(event.id, messages),
+            // The end of its task tells the same, and is never lost.
             DriverEventKind::Stopped => {}
         }
+    }
+
+    fn status_changed(&mut self, id: ConnectionId, status: LinkStatus, retry_in: Option<Duration>) {
+        let Some(link) = self.state.links.get_mut(&id) else { return };
+        let name = link.connection.name.clone();
+        tracing::info!("{name}: {}", describe(&status, retry_in));
+        let changed = link.status_changed(status, retry_in, now_ms());
+        if let Some(begin) = changed.begin {
+            self.writes.push(Write::BeginSpan(begin));
+        }
+        if let Some(attempts) = changed.attempts {
+            self.writes.push(Write::Attempts(name, attempts));
+        }
+        self.state.emit(changed.events);
         self.state.dirty = true;
+    }
+
+    /// A link that is closing still receives: its messages are as good as any.
+    fn received(&mut self, id: ConnectionId, messages: Vec<Message>) {
+        let running = self.state.links.get(&id).map(|link| &link.connection.name);
+        let Some(connection) = running.or_else(|| self.state.stopping.get(&id).map(|stopping| &stopping.name)) else {
+            return;
+        };
+        let at_ms = now_ms();
+        let new = |message| NewMessage { connection: connection.clone(), at_ms, message };
+        self.writes.push_messages(messages.into_iter().map(new));
     }
 
     fn written(&mut self, outcome: Outcome) {
@@ -190,28 +240,33 @@ impl Run {
                     self.notify(&stored.connection, &stored.message);
                     self.state.message_stored(stored);
                 }
+                self.committed_since_prune += stored.len();
             }
             Outcome::CommittedLate(stored) => stored.iter().for_each(|stored| self.state.message_stored(stored)),
-            Outcome::SpanBegun(id, row, span) => self.state.span_stored(id, row, span),
+            Outcome::SpanBegun(row, span) => self.state.span_stored(row, span),
+            Outcome::Attempts(row, attempts) => self.state.attempts_stored(row, attempts),
             Outcome::SpanEnded(connection, at_ms) => self.state.span_ended(&connection, at_ms),
             Outcome::Done => {}
-            Outcome::NotCommitted(messages, error) => {
+            Outcome::Refused(messages, error) => {
                 // A message is worth more than its row: it is shown at once, and stored when the disk takes it.
                 for new in &messages {
                     self.notify(&new.connection, &new.message);
                 }
-                return self.refused(Write::Again(messages), &error);
+                return self.refused(&error);
             }
-            Outcome::Failed(write, error) => return self.refused(write, &error),
+            Outcome::Failed(error) => return self.refused(&error),
+        }
+        if self.committed_since_prune >= PRUNE_AFTER {
+            self.prune();
         }
         if self.writes.retry_at().is_none() {
             self.state.storage_problem(None);
         }
     }
 
-    fn refused(&mut self, write: Write, error: &StoreError) {
+    fn refused(&mut self, error: &StoreError) {
         self.state.storage_problem(Some(error.to_string()));
-        self.writes.hold(write);
+        self.state.not_stored = self.writes.lost();
     }
 
     fn notify(&mut self, connection: &str, message: &Message) {
@@ -232,7 +287,8 @@ impl Run {
     }
 
     fn show_summary(&mut self) {
-        if let Some(summary) = self.state.attention.take_summary(Moment::new(self.origin.elapsed())) {
+        let summary = self.state.attention.take_summary(Moment::new(self.origin.elapsed()));
+        if let Some(summary) = summary.filter(|_| self.state.settings.general.notifications) {
             self.popup(Popup::summary(&summary));
         }
     }
@@ -245,6 +301,11 @@ impl Run {
         }
     }
 
+    /// The newest snapshot.
+    pub(super) fn newest(&self) -> Arc<Snapshot> {
+        self.snapshots.borrow().clone()
+    }
+
     pub(super) fn publish(&mut self) {
         self.snapshot_at = Instant::now() + SNAPSHOT_EVERY;
         self.snapshots.send_replace(Arc::new(self.state.snapshot()));
@@ -253,39 +314,46 @@ impl Run {
     /// Ends every link, then writes what is pending; within [`STOP_LIMIT`].
     async fn stop(mut self) {
         let limit = Instant::now() + STOP_LIMIT;
-        let mut open: Vec<ConnectionId> = self.state.links.keys().copied().collect();
-        for id in &open {
-            self.command(*id, Command::Stop);
+        let links: Vec<ConnectionId> = self.state.links.keys().copied().collect();
+        for id in links {
+            self.retire(id, None);
         }
-        open.extend(self.state.stopping.keys());
-        while !open.is_empty() {
-            let Ok(Some(event)) = timeout_at(limit, self.driver_events.recv()).await else { break };
-            match event.kind {
-                DriverEventKind::Stopped => open.retain(|id| *id != event.id),
-                _ => self.driver_event(event),
+        while !self.state.stopping.is_empty() {
+            tokio::select! {
+                Some(event) = self.driver_events.recv() => self.driver_event(event),
+                Some(internal) = self.internal.recv() => self.internal(internal),
+                () = sleep_until(limit) => break,
             }
         }
-        while !self.writes.idle() {
-            self.writes.launch(|_| None);
+        // What the disk refused gets one more try.
+        self.writes.release();
+        loop {
+            self.writes.launch();
+            if self.writes.idle() {
+                break;
+            }
             let Ok(outcome) = timeout_at(limit, self.writes.outcome()).await else { break };
             self.written(outcome);
         }
-        let store = self.writes.store().clone();
-        let closed = async {
-            store.close_spans(now_ms()).await?;
-            store.close().await
-        };
-        match timeout_at(limit, closed).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!("storage: {error}"),
-            Err(_) => tracing::error!("storage: not closed in time"),
-        }
+        close_store(self.writes.store().clone(), limit).await;
         while !self.state.outbox.is_empty() {
             let delivered = deliver(self.listener.as_ref(), &mut self.state.outbox);
             if timeout_at(limit, delivered).await.is_err() {
                 break;
             }
         }
+    }
+}
+
+async fn close_store(store: Store, limit: Instant) {
+    let closed = async {
+        store.close_spans(now_ms()).await?;
+        store.close().await
+    };
+    match timeout_at(limit, closed).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!("storage: {error}"),
+        Err(_) => tracing::error!("storage: not closed in time; what was not written is lost"),
     }
 }
 
@@ -328,7 +396,7 @@ async fn sleep_until_some(at: Option<Instant>) {
     }
 }
 
-fn describe(status: &heartwire_core::link::LinkStatus, retry_in: Option<Duration>) -> String {
+fn describe(status: &LinkStatus, retry_in: Option<Duration>) -> String {
     use heartwire_core::view::LinkState;
     let cause = status.cause.as_ref().map(|cause| cause.text.as_str()).unwrap_or_default();
     match (status.state, retry_in) {

@@ -4,41 +4,30 @@ use std::collections::BTreeMap;
 
 use heartwire_core::settings::Connection;
 
-use super::links::{LinkRecord, STRIP_MS, now_ms};
-use super::run::Run;
-use super::state::State;
+use super::demo;
+use super::links::{LinkRecord, Past, STRIP_MS, now_ms};
+use super::run::{Internal, Run};
+use super::state::{State, Stopping};
 use super::writes::Write;
-use super::{Source, demo};
 use crate::driver::{self, Command, ConnectionId};
-use crate::settings_file;
 
 impl Run {
-    /// Reads the settings again and makes the links what they say.
-    pub(super) async fn reload(&mut self) {
-        if let Source::Files { paths, environment } = &self.state.source {
-            self.state.settings = settings_file::load(paths, environment);
-        }
-        self.apply().await;
-        self.writes.push(Write::Prune(self.state.settings.general.keep_messages));
-    }
-
-    /// Starts, keeps or ends links so that they are what the settings say.
-    pub(super) async fn apply(&mut self) {
+    /// Starts, keeps or ends links so that they are what the settings say. `renamed` is a connection's old and new name.
+    pub(super) async fn apply(&mut self, renamed: Option<(&str, &str)>) {
         let wanted = self.wanted().await;
         let mut old: BTreeMap<String, ConnectionId> =
             self.state.links.iter().map(|(id, link)| (link.connection.name.clone(), *id)).collect();
         let mut order = Vec::with_capacity(wanted.len());
         for connection in wanted {
-            let before = old.remove(&connection.name);
+            let earlier = renamed.filter(|(_, to)| *to == connection.name).map(|(from, _)| from);
+            let before = old.remove(&connection.name).or_else(|| old.remove(earlier?));
             let same = before.filter(|id| self.state.links.get(id).is_some_and(|link| link.connection == connection));
-            let id = match same {
-                Some(id) => id,
-                None => self.add(connection, before).await,
-            };
-            order.push(id);
+            order.push(same.unwrap_or_else(|| self.add(connection, before)));
         }
         for id in old.into_values() {
-            self.retire(id);
+            if let Some((name, past)) = self.retire(id, None) {
+                self.end_span(name, &past);
+            }
         }
         self.state.order = order;
         self.state.dirty = true;
@@ -62,53 +51,94 @@ impl Run {
         state.demo.iter().map(|demo| demo.connection.clone()).collect()
     }
 
-    async fn add(&mut self, connection: Connection, before: Option<ConnectionId>) -> ConnectionId {
+    /// Adds a link, which begins when no socket of the same connection is open any more: of the one that it replaces,
+    /// or of one of its name that was removed a moment ago.
+    fn add(&mut self, connection: Connection, before: Option<ConnectionId>) -> ConnectionId {
         let id = self.state.fresh_id();
         let name = connection.name.clone();
         tracing::info!("{name}: {}", State::logged_address(&connection));
         let dialect = Box::new(self.state.dialects.of(&connection));
         let (tls, events) = (self.state.tls.clone(), self.driver_events_sender.clone());
         let driver = driver::spawn_with(id, connection.clone(), tls, rand::random(), events, dialect);
-        let now_ms = now_ms();
-        let mut link = LinkRecord::new(connection, driver, now_ms);
-        let store = self.writes.store();
-        match (store.spans_since(name.clone(), now_ms - STRIP_MS).await, store.last_message(name.clone()).await) {
-            (Ok(spans), Ok(message)) => link.remember(spans, message),
-            (Err(error), _) | (_, Err(error)) => self.state.storage_problem(Some(error.to_string())),
+        let mut link = LinkRecord::new(connection, driver, now_ms());
+        match before.and_then(|before| self.retire(before, Some(id))) {
+            Some((same, past)) if same == name => {
+                if let Some(span) = link.take_over(past, now_ms()) {
+                    self.writes.push(Write::BeginSpan(span));
+                }
+            }
+            retired => {
+                if let Some((other, past)) = retired {
+                    self.end_span(other, &past);
+                }
+                self.recall(id, name.clone());
+            }
         }
         self.state.links.insert(id, link);
-        match before {
-            // The old socket closes before the new one opens: never two of one connection.
-            Some(before) => {
-                let waited_for = self.state.starts_after.iter().find(|(_, next)| **next == before).map(|(old, _)| *old);
-                self.state.starts_after.insert(waited_for.unwrap_or(before), id);
-                self.retire(before);
-            }
-            None => self.begin(id),
+        if before.is_none()
+            && let Some(closing) = self.state.stopping.values_mut().find(|closing| closing.name == name)
+        {
+            closing.next = Some(id);
+        } else if before.is_none() {
+            self.begin(id);
         }
         id
     }
 
-    /// The first command of a link; what the person paused in an earlier run stays paused.
+    /// Asks the store what it knows of this name from earlier.
+    fn recall(&self, id: ConnectionId, name: String) {
+        let (store, internal) = (self.writes.store().clone(), self.internal_sender.clone());
+        tokio::spawn(async move {
+            let spans = store.spans_since(name.clone(), now_ms() - STRIP_MS).await;
+            let recalled = match (spans, store.last_message(name).await) {
+                (Ok(spans), Ok(message)) => Ok((spans, message)),
+                (Err(error), _) | (_, Err(error)) => Err(error),
+            };
+            // The supervisor may have ended.
+            let _ = internal.send(Internal::Recalled(id, recalled));
+        });
+    }
+
+    /// The first command of a link; what the person paused stays paused.
     fn begin(&mut self, id: ConnectionId) {
         let paused = self.state.links.get(&id).is_some_and(|link| self.state.paused.contains(&link.connection.name));
         self.command(id, if paused { Command::Pause } else { Command::Start });
     }
 
-    /// Ends a link; its driver says `Stopped` when its socket is closed.
-    fn retire(&mut self, id: ConnectionId) {
-        let Some(mut link) = self.state.links.remove(&id) else { return };
-        if link.ended() {
-            self.writes.push(Write::EndSpan(link.connection.name.clone(), now_ms()));
+    fn end_span(&mut self, name: String, past: &Past) {
+        if past.lasts() {
+            self.writes.push(Write::EndSpan(name, now_ms()));
         }
-        link.driver.command(Command::Stop);
-        self.state.stopping.insert(id, link.driver);
     }
 
-    /// A driver has closed its socket for good.
-    pub(super) fn stopped(&mut self, id: ConnectionId) {
-        self.state.stopping.remove(&id);
-        if let Some(next) = self.state.starts_after.remove(&id) {
+    /// Ends a link. When its socket is closed, `next` begins; or, if it never began itself, when that of the link it
+    /// waited for is.
+    pub(super) fn retire(&mut self, id: ConnectionId, next: Option<ConnectionId>) -> Option<(String, Past)> {
+        let LinkRecord { connection, driver, past, .. } = self.state.links.remove(&id)?;
+        let waited_for = self.state.stopping.values_mut().find(|stopping| stopping.next == Some(id));
+        let own_next = match waited_for {
+            Some(stopping) => {
+                stopping.next = next;
+                None
+            }
+            None => next,
+        };
+        self.state.stopping.insert(id, Stopping { name: connection.name.clone(), next: own_next });
+        let internal = self.internal_sender.clone();
+        tokio::spawn(async move {
+            driver.join().await;
+            // The supervisor may have ended.
+            let _ = internal.send(Internal::Ended(id));
+        });
+        Some((connection.name, past))
+    }
+
+    /// A link has ended and its socket is closed. What it received is taken first.
+    pub(super) fn ended(&mut self, id: ConnectionId) {
+        while let Ok(event) = self.driver_events.try_recv() {
+            self.driver_event(event);
+        }
+        if let Some(Stopping { next: Some(next), .. }) = self.state.stopping.remove(&id) {
             self.begin(next);
         }
     }

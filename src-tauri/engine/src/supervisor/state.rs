@@ -20,6 +20,14 @@ use crate::settings_file::Loaded;
 use crate::store::{BeginSpan, Stored};
 use crate::tls::TlsConfig;
 
+/// A link that closes its socket.
+pub struct Stopping {
+    /// Its connection's name, for the messages it still receives.
+    pub name: String,
+    /// The link that begins when it has ended: never two sockets of one connection.
+    pub next: Option<ConnectionId>,
+}
+
 /// Everything there is to know.
 pub struct State {
     pub source: Source,
@@ -27,10 +35,8 @@ pub struct State {
     pub links: BTreeMap<ConnectionId, LinkRecord>,
     /// The ids of `links` in the order of the settings file.
     pub order: Vec<ConnectionId>,
-    /// A new driver that starts only when an old one of the same connection has closed its socket.
-    pub starts_after: BTreeMap<ConnectionId, ConnectionId>,
-    /// Drivers that were told to stop and have not said so yet.
-    pub stopping: BTreeMap<ConnectionId, crate::driver::DriverHandle>,
+    /// Links that were told to stop and whose sockets may still be open.
+    pub stopping: BTreeMap<ConnectionId, Stopping>,
     /// The names of the connections that the person paused; the store keeps them across runs.
     pub paused: BTreeSet<String>,
     pub demo_wanted: bool,
@@ -45,8 +51,10 @@ pub struct State {
     pub opening_problem: Option<String>,
     storage_problem: Option<String>,
     notification_problem: Option<String>,
-    /// Messages whose popup could not be shown in this run.
-    not_shown: u64,
+    /// How many messages' popups could not be shown in this run, and why the last of them.
+    not_shown: Option<(u64, String)>,
+    /// How many messages the disk did not take in this run.
+    pub not_stored: u64,
     /// Events that the listener has not taken yet.
     pub outbox: VecDeque<Event>,
     pub listening: bool,
@@ -63,7 +71,6 @@ impl State {
             settings,
             links: BTreeMap::new(),
             order: Vec::new(),
-            starts_after: BTreeMap::new(),
             stopping: BTreeMap::new(),
             paused: BTreeSet::new(),
             demo_wanted: options.demo,
@@ -77,7 +84,8 @@ impl State {
             opening_problem: None,
             storage_problem: None,
             notification_problem: None,
-            not_shown: 0,
+            not_shown: None,
+            not_stored: 0,
             outbox: VecDeque::new(),
             listening: options.events.is_some(),
             next_id: 1,
@@ -119,13 +127,11 @@ impl State {
         self.storage_problem = problem;
     }
 
-    /// Tells of popups that will never be shown; their messages are in the list of messages.
+    /// Tells of popups that will never be shown, for as long as this run lasts.
     pub fn not_shown(&mut self, messages: u64, reason: &str) {
-        self.not_shown += messages;
-        let total = self.not_shown;
-        self.notification_problem(Some(format!(
-            "{total} messages were not shown as notifications ({reason}); they are in the list of messages"
-        )));
+        let total = self.not_shown.as_ref().map_or(0, |(total, _)| *total) + messages;
+        self.not_shown = Some((total, reason.to_owned()));
+        self.dirty = true;
     }
 
     pub fn notification_problem(&mut self, problem: Option<String>) {
@@ -134,11 +140,8 @@ impl State {
     }
 
     /// Shows a span that is stored now: an outage becomes a row, and whatever follows an outage ends its row.
-    pub fn span_stored(&mut self, id: ConnectionId, row: i64, span: BeginSpan) {
+    pub fn span_stored(&mut self, row: i64, span: BeginSpan) {
         self.span_ended(&span.connection, span.at_ms);
-        if let Some(link) = self.links.get_mut(&id) {
-            link.open_row = Some(row);
-        }
         if let (SpanKind::Down, Some(cause)) = (span.kind, span.cause) {
             self.history.push_front(OutageView {
                 id: row,
@@ -162,9 +165,10 @@ impl State {
         }
     }
 
-    pub fn attempts_changed(&mut self, connection: &str, attempts: u32) {
-        if let Some(outage) = self.lasting_outage(connection) {
+    pub fn attempts_stored(&mut self, row: i64, attempts: u32) {
+        if let Some(outage) = self.history.iter_mut().find(|outage| outage.id == row) {
             outage.attempts = attempts;
+            self.dirty = true;
         }
     }
 
@@ -178,7 +182,8 @@ impl State {
         if let Some(id) = self.find(&stored.connection)
             && let Some(link) = self.links.get_mut(&id)
         {
-            link.last_message = Some(LastMessage { at_ms: stored.at_ms, title: message.title.clone() });
+            let last = LastMessage::new(stored.at_ms, message.kind, &message.title, message.size);
+            link.past.last_message = Some(last);
         }
         self.messages.push_front(MessageView {
             id: stored.id,
@@ -230,14 +235,24 @@ impl State {
     }
 
     fn problems(&self) -> Vec<Problem> {
-        let own = [
-            (ProblemKind::Storage, &self.opening_problem),
-            (ProblemKind::Storage, &self.storage_problem),
-            (ProblemKind::Notifications, &self.notification_problem),
-        ];
-        let own = own.into_iter().filter_map(|(kind, message)| {
-            message.clone().map(|message| Problem { kind, file: None, line: None, message })
+        let not_stored = (self.not_stored > 0).then(|| {
+            format!("{} messages were shown but not stored, because the disk did not take them", self.not_stored)
         });
+        let not_shown = self.not_shown.as_ref().map(|(messages, reason)| {
+            format!("{messages} messages were not shown as notifications ({reason}); they are in the list of messages")
+        });
+        // Who wants no notifications need not know that none can be shown.
+        let wanted = self.settings.general.notifications;
+        let own = [
+            (ProblemKind::Storage, self.opening_problem.clone()),
+            (ProblemKind::Storage, self.storage_problem.clone()),
+            (ProblemKind::Storage, not_stored),
+            (ProblemKind::Notifications, self.notification_problem.clone().filter(|_| wanted)),
+            (ProblemKind::Notifications, not_shown.filter(|_| wanted)),
+        ];
+        let own = own
+            .into_iter()
+            .filter_map(|(kind, message)| message.map(|message| Problem { kind, file: None, line: None, message }));
         self.settings.problems.iter().cloned().chain(own).collect()
     }
 

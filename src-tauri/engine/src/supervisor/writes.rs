@@ -1,64 +1,95 @@
 //! What goes to the store, in order and one at a time: the supervisor never waits for a disk. What the store answers
-//! comes back as an [`Outcome`], and only then is it shown. What the disk refused is kept and tried again.
+//! comes back as an [`Outcome`], and only then is it shown. What the disk refused is kept, within bounds, and tried again.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::driver::ConnectionId;
 use crate::store::{BeginSpan, NewMessage, Store, StoreError, Stored};
 
-/// Messages waiting for the store above which links stop reading.
+/// Messages waiting for the store above which links stop reading; and the most that are kept while the disk refuses them.
 const MOST_MESSAGES: usize = 10_000;
-/// Other writes that may wait while the disk refuses them.
-const MOST_QUEUED: usize = 1_000;
+/// Spans that may wait while the disk refuses them.
+const MOST_SPANS: usize = 1_000;
 /// How long to wait before trying again what the disk refused.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// Something to store.
+/// Something to store in its turn.
 #[derive(Clone)]
 pub enum Write {
-    BeginSpan(ConnectionId, BeginSpan),
+    BeginSpan(BeginSpan),
     /// The connection was removed at this time.
     EndSpan(String, i64),
-    /// Attempts of the outage whose row is `open_row` of the connection by then.
-    Attempts(ConnectionId, u32),
+    /// Attempts of the connection's outage that lasts.
+    Attempts(String, u32),
     Paused(String, bool),
+}
+
+/// Of these only the newest counts.
+#[derive(Clone, Copy)]
+enum Latest {
     Alive(i64),
     Prune(u32),
-    /// Messages that the disk refused before; they were notified then.
-    Again(Vec<NewMessage>),
 }
 
 /// What came of a write.
 pub enum Outcome {
     Committed(Vec<Stored>),
-    /// The messages come back, so that none is lost with the disk.
-    NotCommitted(Vec<NewMessage>, StoreError),
+    /// The disk refused these messages; they are tried again.
+    Refused(Vec<NewMessage>, StoreError),
+    /// Messages that it refused before.
     CommittedLate(Vec<Stored>),
-    SpanBegun(ConnectionId, i64, BeginSpan),
+    /// With its row.
+    SpanBegun(i64, BeginSpan),
+    /// Of the outage in this row.
+    Attempts(i64, u32),
     SpanEnded(String, i64),
     Done,
-    Failed(Write, StoreError),
+    /// The disk refused something else; it is tried again.
+    Failed(StoreError),
 }
 
-type InFlight = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+enum Job {
+    New(Vec<NewMessage>),
+    Again(Vec<NewMessage>),
+    Queued(Write),
+    Latest(Latest),
+}
+
+type Done = Result<Outcome, (Job, StoreError)>;
 
 /// The queue of writes.
 pub struct Writes {
     store: Store,
     messages: Vec<NewMessage>,
+    refused: Vec<NewMessage>,
+    lost: u64,
     queue: VecDeque<Write>,
-    in_flight: Option<InFlight>,
+    alive: Option<i64>,
+    prune: Option<u32>,
+    in_flight: Option<Pin<Box<dyn Future<Output = Done> + Send>>>,
     held_until: Option<Instant>,
+    /// The rows of the spans that last, by connection.
+    open_rows: BTreeMap<String, i64>,
 }
 
 impl Writes {
     pub fn new(store: Store) -> Self {
-        Self { store, messages: Vec::new(), queue: VecDeque::new(), in_flight: None, held_until: None }
+        Self {
+            store,
+            messages: Vec::new(),
+            refused: Vec::new(),
+            lost: 0,
+            queue: VecDeque::new(),
+            alive: None,
+            prune: None,
+            in_flight: None,
+            held_until: None,
+            open_rows: BTreeMap::new(),
+        }
     }
 
     pub fn store(&self) -> &Store {
@@ -66,7 +97,13 @@ impl Writes {
     }
 
     pub fn push(&mut self, write: Write) {
-        if self.queue.len() < MOST_QUEUED {
+        if let (Write::Attempts(name, _), Some(Write::Attempts(last, _))) = (&write, self.queue.back())
+            && name == last
+        {
+            self.queue.pop_back();
+        }
+        // What the person did is small and never dropped.
+        if self.queue.len() < MOST_SPANS || matches!(write, Write::Paused(..)) {
             self.queue.push_back(write);
         } else {
             tracing::error!("storage: too much waits for the disk; part of the reconnect history is lost");
@@ -77,17 +114,14 @@ impl Writes {
         self.messages.extend(messages);
     }
 
-    /// Keeps what the disk refused, to try it again in a while.
-    pub fn hold(&mut self, write: Write) {
-        self.held_until = Some(Instant::now() + RETRY);
-        let room = self.queue.len() < MOST_QUEUED;
-        match (write, self.queue.front_mut()) {
-            (Write::Again(newer), Some(Write::Again(older))) if older.len() + newer.len() <= MOST_MESSAGES => {
-                older.extend(newer);
-            }
-            (write, _) if room => self.queue.push_front(write),
-            _ => tracing::error!("storage: too much waits for the disk; the newest of it is lost"),
-        }
+    /// Heartwire ran at this time.
+    pub fn alive(&mut self, at_ms: i64) {
+        self.alive = Some(at_ms);
+    }
+
+    /// Old messages may go.
+    pub fn prune(&mut self, keep: u32) {
+        self.prune = Some(keep);
     }
 
     /// Whether links should stop reading until the store has caught up.
@@ -95,12 +129,18 @@ impl Writes {
         self.messages.len() >= MOST_MESSAGES
     }
 
-    /// Whether nothing is left that can be written now.
-    pub fn idle(&self) -> bool {
-        self.in_flight.is_none() && self.messages.is_empty() && (self.queue.is_empty() || self.held_until.is_some())
+    /// How many messages found no place while the disk refused them.
+    pub fn lost(&self) -> u64 {
+        self.lost
     }
 
-    /// When what is held may be tried again.
+    /// Whether nothing is left that can be written now.
+    pub fn idle(&self) -> bool {
+        let nothing = self.queue.is_empty() && self.refused.is_empty() && self.alive.is_none() && self.prune.is_none();
+        self.in_flight.is_none() && self.messages.is_empty() && (nothing || self.held_until.is_some())
+    }
+
+    /// When what the disk refused may be tried again.
     pub fn retry_at(&self) -> Option<Instant> {
         self.held_until
     }
@@ -110,67 +150,104 @@ impl Writes {
         self.held_until = None;
     }
 
-    /// Starts the next write unless one is under way. `open_row` gives the row of a connection's open outage.
-    pub fn launch(&mut self, open_row: impl Fn(ConnectionId) -> Option<i64>) {
+    /// Starts the next write unless one is under way.
+    pub fn launch(&mut self) {
         if self.in_flight.is_some() {
             return;
         }
-        let store = self.store.clone();
+        let Some(job) = self.next() else { return };
+        let row = match &job {
+            Job::Queued(Write::Attempts(name, _)) => self.open_rows.get(name).copied(),
+            _ => None,
+        };
+        self.in_flight = Some(Box::pin(perform(self.store.clone(), job, row)));
+    }
+
+    /// New messages are tried at once, whatever the disk said before: they are notified when it has answered.
+    fn next(&mut self) -> Option<Job> {
         if !self.messages.is_empty() {
-            let messages = std::mem::take(&mut self.messages);
-            self.in_flight = Some(Box::pin(async move {
-                match store.commit(messages.clone()).await {
-                    Ok(stored) => Outcome::Committed(stored),
-                    Err(error) => Outcome::NotCommitted(messages, error),
-                }
-            }));
-        } else if self.held_until.is_none()
-            && let Some(write) = self.queue.pop_front()
-        {
-            let row = match &write {
-                Write::Attempts(id, _) => open_row(*id),
-                _ => None,
-            };
-            self.in_flight = Some(Box::pin(async move {
-                match perform(store, write.clone(), row).await {
-                    Ok(outcome) => outcome,
-                    Err(error) => Outcome::Failed(write, error),
-                }
-            }));
+            return Some(Job::New(std::mem::take(&mut self.messages)));
         }
+        if self.held_until.is_some() {
+            return None;
+        }
+        if !self.refused.is_empty() {
+            return Some(Job::Again(std::mem::take(&mut self.refused)));
+        }
+        let queued = self.queue.pop_front().map(Job::Queued);
+        let alive = || self.alive.take().map(|at_ms| Job::Latest(Latest::Alive(at_ms)));
+        queued.or_else(alive).or_else(|| self.prune.take().map(|keep| Job::Latest(Latest::Prune(keep))))
     }
 
     /// Waits for the write under way; for ever if there is none.
     pub async fn outcome(&mut self) -> Outcome {
         let Some(in_flight) = &mut self.in_flight else { return std::future::pending().await };
-        let outcome = in_flight.await;
+        let done = in_flight.await;
         self.in_flight = None;
-        outcome
+        match &done {
+            Ok(Outcome::SpanBegun(row, span)) => drop(self.open_rows.insert(span.connection.clone(), *row)),
+            Ok(Outcome::SpanEnded(connection, _)) => drop(self.open_rows.remove(connection)),
+            _ => {}
+        }
+        done.unwrap_or_else(|(job, error)| self.keep(job, error))
+    }
+
+    /// Keeps what the disk refused.
+    fn keep(&mut self, job: Job, error: StoreError) -> Outcome {
+        self.held_until = Some(Instant::now() + RETRY);
+        match job {
+            Job::New(messages) => {
+                let room = MOST_MESSAGES.saturating_sub(self.refused.len());
+                self.lost += messages.len().saturating_sub(room) as u64;
+                self.refused.extend(messages.iter().take(room).cloned());
+                return Outcome::Refused(messages, error);
+            }
+            Job::Again(mut messages) => {
+                // What came meanwhile is newer.
+                messages.append(&mut self.refused);
+                self.lost += messages.len().saturating_sub(MOST_MESSAGES) as u64;
+                messages.truncate(MOST_MESSAGES);
+                self.refused = messages;
+            }
+            Job::Queued(write) => self.queue.push_front(write),
+            Job::Latest(Latest::Alive(at_ms)) => self.alive = self.alive.or(Some(at_ms)),
+            Job::Latest(Latest::Prune(keep)) => self.prune = self.prune.or(Some(keep)),
+        }
+        Outcome::Failed(error)
     }
 }
 
-async fn perform(store: Store, write: Write, row: Option<i64>) -> Result<Outcome, StoreError> {
+async fn perform(store: Store, job: Job, row: Option<i64>) -> Done {
+    let done = match &job {
+        Job::New(messages) => store.commit(messages.clone()).await.map(Outcome::Committed),
+        Job::Again(messages) => store.commit(messages.clone()).await.map(Outcome::CommittedLate),
+        Job::Queued(write) => store_one(&store, write, row).await,
+        Job::Latest(Latest::Alive(at_ms)) => store.alive(*at_ms).await.map(|()| Outcome::Done),
+        Job::Latest(Latest::Prune(keep)) => store.prune(*keep).await.map(|gone| {
+            tracing::debug!("storage: {gone} old messages removed");
+            Outcome::Done
+        }),
+    };
+    done.map_err(|error| (job, error))
+}
+
+async fn store_one(store: &Store, write: &Write, row: Option<i64>) -> Result<Outcome, StoreError> {
     match write {
-        Write::BeginSpan(id, span) => {
+        Write::BeginSpan(span) => {
             let row = store.begin_span(span.clone()).await?;
-            return Ok(Outcome::SpanBegun(id, row, span));
-        }
-        Write::Again(messages) => return store.commit(messages).await.map(Outcome::CommittedLate),
-        Write::Attempts(_, attempts) => {
-            if let Some(row) = row {
-                store.set_attempts(row, attempts).await?;
-            }
+            return Ok(Outcome::SpanBegun(row, span.clone()));
         }
         Write::EndSpan(connection, at_ms) => {
-            store.end_span(connection.clone(), at_ms).await?;
-            return Ok(Outcome::SpanEnded(connection, at_ms));
+            store.end_span(connection.clone(), *at_ms).await?;
+            return Ok(Outcome::SpanEnded(connection.clone(), *at_ms));
         }
-        Write::Paused(connection, paused) => store.set_paused(connection, paused).await?,
-        Write::Alive(at_ms) => store.alive(at_ms).await?,
-        Write::Prune(keep) => {
-            let gone = store.prune(keep).await?;
-            tracing::debug!("storage: {gone} old messages removed");
+        Write::Attempts(_, attempts) => {
+            if let Some(row) = row {
+                store.set_attempts(row, *attempts).await?;
+                return Ok(Outcome::Attempts(row, *attempts));
+            }
         }
+        Write::Paused(connection, paused) => store.set_paused(connection.clone(), *paused).await?,
     }
     Ok(Outcome::Done)
 }

@@ -1,4 +1,5 @@
 //! A driver with its events, a small dialect, and the servers' side.
+#![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -117,6 +118,12 @@ impl Link {
         event.kind
     }
 
+    /// Begins anew with what was seen and with the patience.
+    pub fn forget(&mut self) {
+        self.seen.clear();
+        self.started = TokioInstant::now();
+    }
+
     /// The next status of this state.
     pub async fn until(&mut self, state: LinkState) -> LinkStatus {
         loop {
@@ -190,7 +197,10 @@ pub async fn request(stream: &mut TcpStream) -> String {
 
 /// Upgrades by hand, for servers that then write frames by hand.
 pub async fn accept_raw(listener: &TcpListener) -> TcpStream {
-    let mut stream = accept_tcp(listener).await;
+    upgrade_raw(accept_tcp(listener).await).await
+}
+
+pub async fn upgrade_raw(mut stream: TcpStream) -> TcpStream {
     let request = request(&mut stream).await;
     let key = request.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
     let accept = derive_accept_key(key.as_bytes());

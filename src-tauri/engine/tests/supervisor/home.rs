@@ -75,6 +75,19 @@ impl App {
         found
     }
 
+    /// Every event up to and with the first that is wanted.
+    pub async fn events_through(&mut self, wanted: impl Fn(&Event) -> bool) -> Vec<Event> {
+        let mut found = Vec::new();
+        loop {
+            let event = tokio::time::timeout(LIMIT, self.events.recv()).await.expect("an event").unwrap();
+            let last = wanted(&event);
+            found.push(event);
+            if last {
+                return found;
+            }
+        }
+    }
+
     pub async fn ask(&self, request: Request) {
         assert_eq!(self.handle.request(request).await, Reply::Ok);
     }

@@ -88,7 +88,9 @@ impl Link {
     }
 
     pub(super) fn announce(&mut self, state: LinkState, retry_at: Option<Moment>, cause: Option<Cause>) {
-        let status = LinkStatus { state, generation: self.generation, attempt: self.attempt, retry_at, cause };
+        let silent_for = mem::take(&mut self.silent_for);
+        let (generation, attempt) = (self.generation, self.attempt);
+        let status = LinkStatus { state, generation, attempt, retry_at, cause, silent_for };
         if mem::replace(&mut self.status, status) != self.status {
             self.outputs.push_back(Output::Status(self.status.clone()));
         }

@@ -1,0 +1,90 @@
+//! What surrounds the app fails, and the app goes on: the notification daemon, the panel, the app itself, its settings.
+
+use heartwire_core::view::LinkState::Connected;
+use heartwire_core::view::ProblemKind;
+use xtask::desktop::Desktop;
+use xtask::process::eventually;
+use xtask::tray;
+
+use crate::desktop::tray_item;
+use crate::resident::Resident;
+use crate::server::{Library, SOON, Server};
+
+fn settings(server: &Server) -> String {
+    format!(
+        "[[connections]]\nname = \"crm\"\npreset = \"crm-heartbeat\"\nurl = \"{}/wsCrm?jspCode=42\"\n",
+        server.url()
+    )
+}
+
+#[test]
+fn a_crash_of_the_app_loses_no_message_that_came() {
+    let desktop = Desktop::start().unwrap();
+    let mut server = Server::start(Library::Websockets, "crm-heartbeat");
+    let mut resident = Resident::start(&desktop, &settings(&server));
+    resident.wait_for_state(&desktop, "crm", Connected, SOON);
+    server.wait_for("opened");
+    for number in 0..20 {
+        server.send(&format!("message {number}"));
+    }
+    let all_came = || (resident.status(&desktop).messages.len() == 20).then_some(());
+    eventually("all messages", SOON, all_came).unwrap();
+    resident.crash_and_start(&desktop);
+    resident.wait_for_state(&desktop, "crm", Connected, SOON);
+    let bodies: Vec<_> = resident.status(&desktop).messages.into_iter().rev().map(|message| message.body).collect();
+    assert_eq!(bodies, (0..20).map(|number| format!("message {number}")).collect::<Vec<_>>());
+}
+
+#[test]
+fn without_a_notification_daemon_messages_are_kept_and_popups_return_with_it() {
+    let mut desktop = Desktop::start().unwrap();
+    let mut server = Server::start(Library::Websockets, "crm-heartbeat");
+    desktop.stop_notifications();
+    let resident = Resident::start(&desktop, &settings(&server));
+    let since = resident.wait_for_state(&desktop, "crm", Connected, SOON).since_ms;
+    server.wait_for("opened");
+    server.send("while nobody shows it");
+    let kept =
+        || resident.status(&desktop).messages.iter().any(|row| row.body == "while nobody shows it").then_some(());
+    eventually("the message in the history", SOON, kept).unwrap();
+    desktop.start_notifications().unwrap();
+    let shown = || {
+        server.send("is anybody there");
+        desktop.notifications().ok()?.iter().any(|popup| popup.body.contains("is anybody there")).then_some(())
+    };
+    eventually("a popup once there is a daemon again", SOON, shown).unwrap();
+    assert_eq!(resident.wait_for_state(&desktop, "crm", Connected, SOON).since_ms, since, "the socket never noticed");
+}
+
+#[test]
+fn the_icon_comes_back_with_a_restarted_panel() {
+    let mut desktop = Desktop::start().unwrap();
+    let server = Server::start(Library::Websockets, "crm-heartbeat");
+    let resident = Resident::start(&desktop, &settings(&server));
+    resident.wait_for_state(&desktop, "crm", Connected, SOON);
+    tray_item(&desktop);
+    for _ in 0..3 {
+        desktop.restart_panel().unwrap();
+        let menu = tray_item(&desktop).menu().unwrap();
+        assert!(tray::find(&menu, "crm").is_some(), "{menu:#?}");
+    }
+}
+
+#[test]
+fn what_is_valid_runs_and_each_error_is_told_with_its_line() {
+    let desktop = Desktop::start().unwrap();
+    let server = Server::start(Library::Websockets, "crm-heartbeat");
+    let wrong = "\n[[connections]]\nname = \"wrong\"\nurl = \"ftp://127.0.0.1/\"\n\n[[connections]]\nname = \"zero\"\nurl = \"ws://127.0.0.1/\"\nheartbeat.every = \"0s\"\n";
+    let text = settings(&server) + wrong;
+    let line_of =
+        |needle: &str| u32::try_from(text.lines().position(|line| line.contains(needle)).unwrap() + 1).unwrap();
+    let resident = Resident::start(&desktop, &text);
+    resident.wait_for_state(&desktop, "crm", Connected, SOON);
+    let snapshot = resident.status(&desktop);
+    assert_eq!(snapshot.connections.iter().map(|connection| &connection.name).collect::<Vec<_>>(), ["crm"]);
+    let problems = snapshot.problems.iter().filter(|problem| problem.kind == ProblemKind::Settings);
+    let lines: Vec<_> = problems.map(|problem| problem.line).collect();
+    assert_eq!(lines, [Some(line_of("ftp:")), Some(line_of("0s"))], "{:#?}", snapshot.problems);
+    let (status, _) = resident.command(&desktop, &["check"]);
+    assert_eq!(status.code(), Some(1));
+}
