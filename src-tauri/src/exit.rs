@@ -6,7 +6,7 @@ use heartwire_core::control::Reply;
 use heartwire_engine::control::ControlError;
 use heartwire_engine::paths::PathsError;
 
-use crate::out;
+use crate::{log, out};
 
 /// The result of every role.
 pub type Ended = Result<ExitCode, Failure>;
@@ -29,8 +29,9 @@ impl Failure {
         Self { code: 3, message: "Heartwire is not running: start it with `heartwire`".to_owned() }
     }
 
-    /// Says it on stderr and gives the exit code.
+    /// Says it on stderr, and in the log's file if there is one, and gives the exit code.
     pub fn tell(self) -> ExitCode {
+        tracing::error!(target: log::FILE_ONLY, "{}", self.message);
         out::error(&self.message);
         ExitCode::from(self.code)
     }
@@ -46,9 +47,11 @@ impl From<ControlError> for Failure {
     fn from(error: ControlError) -> Self {
         match error {
             ControlError::NotRunning(_) => Self::not_running(),
-            ControlError::Closed | ControlError::Timeout | ControlError::TooLong | ControlError::Io(_) => {
-                Self::wrong(error.to_string())
-            }
+            ControlError::OtherUser { .. }
+            | ControlError::Closed
+            | ControlError::Timeout
+            | ControlError::TooLong
+            | ControlError::Io(_) => Self::wrong(error.to_string()),
         }
     }
 }

@@ -13,3 +13,21 @@ mod backend;
 
 pub use backend::start;
 pub use model::{Action, Entry, Icon, TrayModel};
+
+/// Whether the desktop shows the tray.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// It has not answered yet.
+    Unknown,
+    /// It does.
+    There,
+    /// There is nothing that would.
+    Missing,
+}
+
+impl Host {
+    /// Tells whoever follows it, if it is news.
+    fn tell(self, to: &tokio::sync::watch::Sender<Self>) {
+        to.send_if_modified(|known| std::mem::replace(known, self) != self);
+    }
+}
