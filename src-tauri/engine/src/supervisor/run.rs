@@ -202,8 +202,6 @@ impl Run {
                 }
             }
             DriverEventKind::Messages(messages) => self.received(event.id, messages),
-            // The end of its task tells the same, and is never lost.
-            DriverEventKind::Stopped => {}
         }
     }
 
