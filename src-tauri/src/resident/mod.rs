@@ -19,6 +19,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use crate::app::{self, LastWindow};
 use crate::exit::{Ended, Failure};
 use crate::signals::Signals;
+use crate::tray;
 use crate::tray::Host;
 
 use self::keeper::Keeper;
@@ -85,7 +86,7 @@ fn options(paths: Paths) -> Options {
     Options {
         database: Some(paths.database.clone()),
         settings: Source::Files { paths, environment: settings_file::environment() },
-        notify: Some(NotifyOptions { icon }),
+        notify: Some(NotifyOptions { icon, system_words: tray::summary_words() }),
         demo: true,
         events: None,
     }

@@ -4,6 +4,8 @@
 mod model;
 mod words;
 
+pub use words::summary_words;
+
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
 mod backend;

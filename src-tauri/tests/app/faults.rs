@@ -36,6 +36,40 @@ fn a_crash_of_the_app_loses_no_message_that_came() {
 }
 
 #[test]
+fn a_crash_of_the_app_loses_no_popup_that_was_owed() {
+    let mut desktop = Desktop::start().unwrap();
+    let mut server = Server::start(Library::Websockets, "crm-heartbeat");
+    desktop.stop_notifications();
+    let mut resident = Resident::start(&desktop, &settings(&server));
+    resident.wait_for_state(&desktop, "crm", Connected, SOON);
+    server.wait_for("opened");
+    for number in 0..12 {
+        server.send(&format!("owed {number}"));
+    }
+    let all_came = || (resident.status(&desktop).messages.len() == 12).then_some(());
+    eventually("all messages", SOON, all_came).unwrap();
+    resident.crash_and_start(&desktop);
+    desktop.start_notifications().unwrap();
+    // The oldest are shown one by one, the rest is told in one popup.
+    let told = || {
+        let popups = desktop.notifications().ok()?;
+        let single = |number: usize| popups.iter().any(|popup| popup.body == format!("owed {number}"));
+        let rest = popups.iter().any(|popup| popup.summary.contains("7 more messages"));
+        ((0..5).all(single) && rest).then_some(())
+    };
+    eventually("every message in a popup", SOON, told)
+        .unwrap_or_else(|failure| panic!("{failure}: {:#?}", desktop.notifications()));
+    // What was told is not owed any more.
+    let before = desktop.notifications().unwrap().len();
+    resident.crash_and_start(&desktop);
+    resident.wait_for_state(&desktop, "crm", Connected, SOON);
+    server.send("after both crashes");
+    let newest = || desktop.notifications().ok()?.iter().any(|popup| popup.body == "after both crashes").then_some(());
+    eventually("the newest popup", SOON, newest).unwrap();
+    assert_eq!(desktop.notifications().unwrap().len(), before + 1, "{:#?}", desktop.notifications());
+}
+
+#[test]
 fn without_a_notification_daemon_messages_are_kept_and_popups_return_with_it() {
     let mut desktop = Desktop::start().unwrap();
     let mut server = Server::start(Library::Websockets, "crm-heartbeat");
