@@ -253,6 +253,13 @@ fn invariant_16_the_backoff_starts_anew_only_after_proof_and_uptime() {
         rig.input(Input::Bytes(generation));
         rig.wait(EVERY + TIMEOUT - 1);
     });
+    // Long enough, but all that came then came with the end: a close frame is no answer to a heartbeat.
+    check_reset(false, |rig, generation| {
+        rig.wait(EVERY - 1);
+        rig.input(Input::Bytes(generation));
+        rig.wait(EVERY + TIMEOUT - 1);
+        rig.input(Input::Bytes(generation));
+    });
     // Proof by speaking at an uptime at which a heartbeat would have been sent.
     check_reset(true, |rig, generation| {
         for _ in 0..20 {
@@ -373,6 +380,31 @@ fn invariant_19_close_codes_decide_between_retry_wait_and_block() {
     check(&[1012], Some((5_000, 30_000)));
     check(&[1013], Some((27_000, 30_000)));
     check(&[1008, 3500, 3999, 4500, 4999], None);
+
+    // Neither sleep nor network can know better than the server that asked for it; the person can.
+    for code in [1012, 1013] {
+        for seed in 0..30 {
+            let mut rig = Rig::seeded(settings(), seed);
+            rig.input(Input::Start);
+            rig.dial_ok();
+            rig.wait(300);
+            let delay = after_loss(&mut rig, cause(CauseCode::Closed(code))).unwrap();
+            let from = rig.at();
+            rig.take();
+            while rig.dials().is_empty() {
+                rig.input(ENVIRONMENT);
+                rig.wait(100);
+            }
+            assert_eq!(rig.dials(), [from + delay], "{code}");
+            let generation = rig.generation();
+            rig.input(Input::DialOk(generation));
+            after_loss(&mut rig, cause(CauseCode::Closed(code))).unwrap();
+            rig.wait(300);
+            rig.take();
+            rig.input(BY_PERSON);
+            assert_eq!(rig.dials(), [rig.at()], "{code}");
+        }
+    }
 
     // A fixed delay above the cap is the longest there is.
     let mut rig = Rig::new(with_backoff(|backoff| {

@@ -51,8 +51,18 @@ impl Limits {
 pub struct Socket(WebSocketStream<Transport>);
 
 impl Socket {
-    pub(crate) fn new(stream: WebSocketStream<Transport>) -> Self {
+    pub(crate) fn new(mut stream: WebSocketStream<Transport>) -> Self {
+        stream.get_mut().metered_mut().writing = Writing::Works;
         Self(stream)
+    }
+
+    /// Why nothing more can be written, once that is so. What the peer said before can still be read: nothing that
+    /// reads is told of the error, and what is written after it is thrown away.
+    pub(crate) fn write_error(&self) -> Option<&io::Error> {
+        match &self.0.get_ref().metered().writing {
+            Writing::Broken(error) => Some(error),
+            Writing::Begins | Writing::Works => None,
+        }
     }
 
     /// How many bytes have arrived since TCP was connected.
@@ -113,6 +123,13 @@ impl Transport {
             Self::Tls(stream) => stream.get_ref().0,
         }
     }
+
+    fn metered_mut(&mut self) -> &mut Metered {
+        match self {
+            Self::Plain(metered) => metered,
+            Self::Tls(stream) => stream.get_mut().0,
+        }
+    }
 }
 
 /// A TCP stream that counts what arrives.
@@ -120,6 +137,16 @@ impl Transport {
 pub(crate) struct Metered {
     tcp: TcpStream,
     received: u64,
+    writing: Writing,
+}
+
+#[derive(Debug)]
+enum Writing {
+    /// Before the upgrade, where an error of writing ends the dial.
+    Begins,
+    Works,
+    /// What is written is thrown away, so that the layers above, which would stop at an error, still read to the end.
+    Broken(io::Error),
 }
 
 impl Metered {
@@ -128,7 +155,18 @@ impl Metered {
     pub(crate) fn new(tcp: TcpStream) -> io::Result<Self> {
         tcp.set_nodelay(true)?;
         tcp.set_zero_linger()?;
-        Ok(Self { tcp, received: 0 })
+        Ok(Self { tcp, received: 0, writing: Writing::Begins })
+    }
+
+    /// Keeps an error of writing `length` bytes to itself, where that is wanted.
+    fn written(&mut self, result: Poll<io::Result<usize>>, length: usize) -> Poll<io::Result<usize>> {
+        match (result, &self.writing) {
+            (Poll::Ready(Err(error)), Writing::Works) => {
+                self.writing = Writing::Broken(error);
+                Poll::Ready(Ok(length))
+            }
+            (result, _) => result,
+        }
     }
 }
 
@@ -143,7 +181,11 @@ impl AsyncRead for Metered {
 
 impl AsyncWrite for Metered {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write(cx, bytes)
+        if matches!(self.writing, Writing::Broken(_)) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let result = Pin::new(&mut self.tcp).poll_write(cx, bytes);
+        self.written(result, bytes.len())
     }
 
     fn poll_write_vectored(
@@ -151,7 +193,12 @@ impl AsyncWrite for Metered {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write_vectored(cx, slices)
+        let length = slices.iter().map(|slice| slice.len()).sum();
+        if matches!(self.writing, Writing::Broken(_)) {
+            return Poll::Ready(Ok(length));
+        }
+        let result = Pin::new(&mut self.tcp).poll_write_vectored(cx, slices);
+        self.written(result, length)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -50,7 +50,8 @@ pub(super) struct Vitals {
     /// When the heartbeat was sent whose answer has not been recognised yet.
     unanswered: Option<Moment>,
     beats: u64,
-    proved: bool,
+    /// Since when the peer is known to do more than accept.
+    proved: Option<Moment>,
     reading: bool,
 }
 
@@ -63,7 +64,7 @@ impl Vitals {
             probe: None,
             unanswered: None,
             beats: 0,
-            proved: false,
+            proved: None,
             reading: true,
         }
     }
@@ -90,7 +91,9 @@ impl Vitals {
     pub(super) fn heard(&mut self, now: Moment, heartbeat: &Heartbeat) {
         self.heard = now;
         self.probe = None;
-        self.proved |= self.beats > 0 || now.since(self.since) >= heartbeat.every;
+        if self.beats > 0 || now.since(self.since) >= heartbeat.every {
+            self.proved.get_or_insert(now);
+        }
     }
 
     /// We sent a frame that is no heartbeat.
@@ -124,7 +127,10 @@ impl Vitals {
 
     /// The answer to a heartbeat was recognised: how long it took.
     pub(super) fn answered(&mut self, now: Moment) -> Option<Duration> {
-        self.unanswered.take().map(|sent| now.since(sent))
+        let sent = self.unanswered.take()?;
+        // This is proof even in the moment of the end.
+        self.proved = Some(sent);
+        Some(now.since(sent))
     }
 
     pub(super) fn reading_paused(&mut self) {
@@ -150,9 +156,10 @@ impl Vitals {
     }
 
     /// Whether the peer has shown that it does more than accept: it answered a heartbeat, or spoke after a time in
-    /// which one would have been sent.
-    pub(super) fn proved(&self, heartbeat: &Heartbeat) -> bool {
-        self.proved || heartbeat.kind == HeartbeatKind::None
+    /// which one would have been sent. What comes in the moment of the end does not count: it may be nothing but the
+    /// peer's close.
+    pub(super) fn proved(&self, now: Moment, heartbeat: &Heartbeat) -> bool {
+        self.proved.is_some_and(|since| since < now) || heartbeat.kind == HeartbeatKind::None
     }
 
     /// A text answer names no heartbeat, so it is taken for the answer to the oldest one it can belong to; a pong names

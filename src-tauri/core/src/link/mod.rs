@@ -51,7 +51,8 @@ pub enum Input {
     DialOk(Generation),
     /// The dial of this generation failed; its descriptor is closed.
     DialFailed(Generation, Cause),
-    /// Bytes arrived, be they a whole frame or not.
+    /// Bytes arrived, be they a whole frame or not. Those that came together with the end are told at the same moment as
+    /// it.
     Bytes(Generation),
     /// The dialect recognised the answer to a heartbeat, or the pong of our ping came.
     HeartbeatAnswered(Generation),
@@ -74,7 +75,8 @@ pub enum Input {
 pub enum ReconnectReason {
     /// The person asked: also a `Retry-After` does not hold.
     ByPerson,
-    /// This computer woke or its network changed: a hint that a `Retry-After` outweighs.
+    /// This computer woke or its network changed: a hint that a `Retry-After` outweighs. A link that is up is not
+    /// replaced for it, but probed at once.
     Environment,
 }
 

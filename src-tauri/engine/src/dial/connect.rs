@@ -65,8 +65,13 @@ pub(super) async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Cause
 /// A dial to a local port that nobody listens at may be given that port for its own end, and then TCP connects it to
 /// itself (RFC 9293, section 3.5). That is nobody listening too, and must not keep the port from a server.
 async fn connect_to(at: SocketAddr) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect(at).await?;
+    to_another(TcpStream::connect(at).await?)
+}
+
+fn to_another(stream: TcpStream) -> io::Result<TcpStream> {
     if stream.local_addr()? == stream.peer_addr()? {
+        // Closed in good order it would keep the port for another minute (TIME-WAIT, RFC 9293, section 3.6).
+        stream.set_zero_linger()?;
         return Err(io::ErrorKind::ConnectionRefused.into());
     }
     Ok(stream)
@@ -84,7 +89,19 @@ fn alternating(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpSocket;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_connection_to_itself_is_refused_and_leaves_the_port_free() {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let at = socket.local_addr().unwrap();
+        let stream = socket.connect(at).await.unwrap();
+        assert_eq!(to_another(stream).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        std::net::TcpListener::bind(at).unwrap();
+    }
 
     fn check(found: &[&str], expected: &[&str]) {
         let parse = |list: &[&str]| list.iter().map(|at| at.parse().unwrap()).collect::<Vec<SocketAddr>>();

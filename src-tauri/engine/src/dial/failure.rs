@@ -84,7 +84,7 @@ pub(crate) fn lost(error: &Error, limit: usize) -> (Cause, Option<u16>) {
             let text = format!("the server broke the WebSocket protocol: {}", said(error));
             (Cause::new(CauseCode::Protocol, text), Some(1002))
         }
-        Error::Io(error) => (Cause::new(CauseCode::Reset, broken(error)), None),
+        Error::Io(error) => (broke(error), None),
         Error::ConnectionClosed
         | Error::AlreadyClosed
         | Error::Tls(_)
@@ -95,6 +95,11 @@ pub(crate) fn lost(error: &Error, limit: usize) -> (Cause, Option<u16>) {
         | Error::Http(_)
         | Error::HttpFormat(_) => (Cause::new(CauseCode::Reset, "the connection ended"), None),
     }
+}
+
+/// The network under an upgraded socket broke.
+pub(crate) fn broke(error: &io::Error) -> Cause {
+    Cause::new(CauseCode::Reset, broken(error))
 }
 
 /// Somebody else's words, safe to show on one line, and not too many.

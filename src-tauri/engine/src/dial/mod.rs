@@ -20,7 +20,7 @@ use heartwire_core::settings::Connection;
 use crate::socket::{Limits, Metered, Socket, Transport};
 use crate::tls::TlsConfig;
 
-pub(crate) use failure::{lost, said};
+pub(crate) use failure::{broke, lost, said};
 
 /// What is dialled.
 #[derive(Clone)]

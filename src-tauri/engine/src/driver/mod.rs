@@ -67,8 +67,6 @@ pub enum DriverEventKind {
     RoundTrip(Duration),
     /// Messages came, in this order. Until this is taken from the channel nothing more is read.
     Messages(Vec<Message>),
-    /// The driver has ended; its last event.
-    Stopped,
 }
 
 /// A running driver. Dropping the handle stops it as [`Command::Stop`] does.

@@ -14,7 +14,7 @@ use heartwire_core::message::Message;
 
 use super::NotConnected;
 use super::sends::{Sends, Told};
-use crate::dial::{lost, said};
+use crate::dial::{broke, lost, said};
 use crate::socket::Socket;
 
 /// How many frames, and about how many bytes, are read before others get their turn.
@@ -23,6 +23,9 @@ const BYTES: u64 = 256 * 1024;
 
 /// How long a peer that broke a rule may take to read why we close.
 const TELLING: Duration = Duration::from_secs(1);
+
+/// How long a socket that takes nothing more is still read. What the peer said before it left is in the kernel already.
+const HEARING_OUT: Duration = Duration::from_secs(1);
 
 pub(super) struct Open {
     pub(super) generation: Generation,
@@ -36,7 +39,9 @@ pub(super) struct Open {
     /// Something was handed to the write buffer, or a pong was queued there by the library.
     unflushed: bool,
     closing: Closing,
-    pub(super) reading_paused: bool,
+    /// Nothing can be written any more: until when what was said before that is read.
+    hearing_out: Option<Instant>,
+    reading_paused: bool,
 }
 
 enum Closing {
@@ -93,6 +98,7 @@ impl Open {
             received,
             unflushed: false,
             closing: Closing::No,
+            hearing_out: None,
             reading_paused: false,
         }
     }
@@ -104,7 +110,7 @@ impl Open {
 
     /// Queues a frame, unless the socket is already on its way out.
     pub(super) fn send(&mut self, frame: Frame, told: Option<Told>) {
-        if !matches!(self.closing, Closing::No) {
+        if !matches!(self.closing, Closing::No) || self.hearing_out.is_some() {
             if let Some(told) = told {
                 // Whoever asked may have left.
                 let _ = told.send(Err(NotConnected));
@@ -127,10 +133,29 @@ impl Open {
 
     /// When [`Open::read`] must be called though nothing may have come.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        match &self.closing {
+        let telling = match &self.closing {
             Closing::Telling { until, .. } => Some(*until),
             Closing::No | Closing::Wanted(_) | Closing::Sent => None,
-        }
+        };
+        let hearing_out = self.hearing_out.filter(|_| !self.reading_paused);
+        [telling, hearing_out].into_iter().flatten().min()
+    }
+
+    pub(super) fn reading_paused(&self) -> bool {
+        self.reading_paused
+    }
+
+    /// Whether there may be messages to read. Where the peer broke a rule there are none: what it still sends is thrown
+    /// away, and that waits for nobody.
+    pub(super) fn may_bring_messages(&self) -> bool {
+        !matches!(self.closing, Closing::Telling { .. })
+    }
+
+    /// [`Open::read`] is not called for a while, or again.
+    pub(super) fn pause_reading(&mut self, paused: bool) {
+        self.reading_paused = paused;
+        // The time in which we did not read counts for nothing.
+        self.hearing_out = self.hearing_out.map(|_| Instant::now() + HEARING_OUT);
     }
 
     /// Closes the descriptor.
@@ -140,9 +165,9 @@ impl Open {
         }
     }
 
-    /// Reads until nothing is left or the budget is used up.
-    pub(super) fn read(&mut self, dialect: &mut dyn Dialect, cx: &mut Context<'_>) -> Read {
-        let mut read = Read::default();
+    /// Reads until nothing is left or the budget is used up. What was found so far is in `read` at every moment, also
+    /// if the dialect panics.
+    pub(super) fn read(&mut self, dialect: &mut dyn Dialect, read: &mut Read, cx: &mut Context<'_>) {
         let stop_at = self.received + BYTES;
         for taken in 0.. {
             if let Closing::Telling { .. } = self.closing {
@@ -157,7 +182,7 @@ impl Open {
                 Poll::Pending => break,
                 Poll::Ready(Some(Ok(message))) => {
                     read.alive = true;
-                    self.take(&message, dialect, &mut read, cx);
+                    self.take(&message, dialect, read, cx);
                 }
                 Poll::Ready(Some(Err(error))) => read.end = self.fail(&error, cx),
                 Poll::Ready(None) => {
@@ -172,11 +197,27 @@ impl Open {
         let received = self.socket.received();
         read.alive |= received != self.received;
         self.received = received;
-        read
+        if read.end.is_none() && !read.more && self.hearing_out.is_some_and(|until| until <= Instant::now()) {
+            read.end = self.socket.write_error().map(|error| End::broken(broke(error)));
+        }
     }
 
-    /// Writes what the network takes. Some: the socket is over.
+    /// Writes what the network takes. Some: the socket is over. A network that takes nothing more is not yet the end:
+    /// the peer may have said why before it left.
     pub(super) fn write(&mut self, cx: &mut Context<'_>) -> Option<End> {
+        if self.hearing_out.is_some() {
+            return None;
+        }
+        let end = self.write_out(cx);
+        if self.socket.write_error().is_none() {
+            return end;
+        }
+        self.sends = Sends::default();
+        self.hearing_out = Some(Instant::now() + HEARING_OUT);
+        None
+    }
+
+    fn write_out(&mut self, cx: &mut Context<'_>) -> Option<End> {
         loop {
             match self.socket.poll_ready(cx) {
                 Poll::Pending => return None,
@@ -202,6 +243,7 @@ impl Open {
         }
         match self.socket.poll_flush(cx) {
             Poll::Pending => None,
+            Poll::Ready(Ok(())) if self.socket.write_error().is_some() => None,
             Poll::Ready(Ok(())) => {
                 self.unflushed = false;
                 self.sends.flushed();

@@ -29,6 +29,9 @@ impl Outbox {
     }
 
     pub(super) fn push(&mut self, kind: DriverEventKind) {
+        if self.gone {
+            return;
+        }
         if self.waiting.len() >= LONGEST
             && let Some(oldest) = self.waiting.iter().position(|kind| !matches!(kind, DriverEventKind::Messages(_)))
         {
@@ -40,6 +43,15 @@ impl Outbox {
     /// Whether the consumer has not yet taken the last batch of messages.
     pub(super) fn holds_messages(&self) -> bool {
         self.waiting.iter().any(|kind| matches!(kind, DriverEventKind::Messages(_)))
+    }
+
+    /// How many messages the consumer has not yet taken.
+    pub(super) fn messages(&self) -> usize {
+        let messages = |kind: &DriverEventKind| match kind {
+            DriverEventKind::Messages(messages) => messages.len(),
+            DriverEventKind::Status(..) | DriverEventKind::RoundTrip(_) => 0,
+        };
+        self.waiting.iter().map(messages).sum()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -79,6 +91,8 @@ impl Outbox {
     fn close(&mut self) {
         self.gone = true;
         self.waiting.clear();
+        // It has completed, and a future that has must not be polled again.
+        self.reserving = None;
     }
 }
 
@@ -123,5 +137,22 @@ mod tests {
         outbox.push(trip(0));
         outbox.poll_send(cx);
         assert!(outbox.is_gone() && outbox.is_empty());
+    }
+
+    #[test]
+    fn a_consumer_that_leaves_while_it_is_waited_for_ends_the_sending() {
+        let (events, consumer) = mpsc::channel(1);
+        let mut outbox = Outbox::new(ConnectionId(1), events);
+        let cx = &mut Context::from_waker(noop_waker_ref());
+        outbox.push(trip(0));
+        outbox.push(trip(1));
+        outbox.poll_send(cx);
+        assert!(outbox.reserving.is_some() && !outbox.is_gone());
+        drop(consumer);
+        for number in 2..5 {
+            outbox.push(trip(number));
+            outbox.poll_send(cx);
+            assert!(outbox.is_gone() && outbox.is_empty() && !outbox.holds_messages());
+        }
     }
 }

@@ -1,17 +1,14 @@
 //! The driver's loop: one future that is polled, with every step of a round in the order that keeps the deadlines.
 
 mod obey;
+mod recover;
 
-use std::future::poll_fn;
 use std::mem;
-use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
-use futures_util::FutureExt;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use heartwire_core::cause::Cause;
 use heartwire_core::dialect::Dialect;
@@ -27,14 +24,8 @@ use super::{Command, ConnectionId, DialectMaker, DriverEvent, DriverEventKind, N
 use crate::dial::DialRequest;
 use crate::socket::Socket;
 
-/// A deadline that is handled this late was missed by us, not by the peer: what has come meanwhile is read first.
-const LATE: Duration = Duration::from_millis(20);
-
 /// How many commands are taken in a round.
 const COMMANDS: usize = 32;
-
-/// How long a link rests after a panic.
-const AFTER_PANIC: Duration = Duration::from_millis(250);
 
 type Dialing = Pin<Box<dyn Future<Output = Result<Socket, Cause>> + Send>>;
 
@@ -55,6 +46,8 @@ pub(super) struct Driver {
     make_dialect: DialectMaker,
     inbox: mpsc::UnboundedReceiver<Command>,
     outbox: Outbox,
+    /// What is being read. It is kept here so that a panic on the way does not cost what was read before it.
+    found: Read,
     timer: Timer,
     /// Who waits for the frame of the `Send` that the link is judging.
     asking: Option<Told>,
@@ -62,7 +55,6 @@ pub(super) struct Driver {
     again: bool,
     /// Since when it is to end.
     stopping: Option<Instant>,
-    said_goodbye: bool,
 }
 
 impl Driver {
@@ -91,45 +83,25 @@ impl Driver {
             make_dialect,
             inbox,
             outbox: Outbox::new(id, events),
+            found: Read::default(),
             timer: Timer::new(),
             asking: None,
             again: false,
             stopping: None,
-            said_goodbye: false,
-        }
-    }
-
-    /// Runs until it is stopped. A panic costs the socket, not the link: it goes on as after any lost connection.
-    pub(super) async fn run(mut self) {
-        loop {
-            let round = poll_fn(|cx| self.poll(cx));
-            if AssertUnwindSafe(round).catch_unwind().await.is_ok() {
-                return;
-            }
-            tracing::error!(connection = self.name, "a link panicked; its socket is dropped and dialled anew");
-            sleep(AFTER_PANIC).await;
-            let recovered = poll_fn(|cx| {
-                self.recover(cx);
-                Poll::Ready(())
-            });
-            if AssertUnwindSafe(recovered).catch_unwind().await.is_err() {
-                tracing::error!(connection = self.name, "a link could not be recovered after a panic and ends");
-                return;
-            }
         }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             self.again = false;
-            self.deadlines(cx);
-            self.commands(cx);
+            let now = self.deadlines(cx);
+            self.commands(now, cx);
             self.outbox.poll_send(cx);
             self.dialing(cx);
             let more = self.read(cx);
             self.write(cx);
             self.outbox.poll_send(cx);
-            if self.is_done(cx) {
+            if self.is_done() {
                 return Poll::Ready(());
             }
             if self.again {
@@ -146,30 +118,32 @@ impl Driver {
         }
     }
 
-    fn deadlines(&mut self, cx: &mut Context<'_>) {
-        let Some(due) = self.link.poll_timeout() else { return };
+    /// Does what is due. However late we are, what has come by then is read first, and the peer is judged by the moment
+    /// before that: our own lateness is never its silence. Gives that moment, at which nothing is due any more.
+    fn deadlines(&mut self, cx: &mut Context<'_>) -> Moment {
         let now = self.now();
-        if due > now {
-            return;
-        }
-        if now.since(due) > LATE {
+        if self.link.poll_timeout().is_some_and(|due| due <= now) {
+            self.dialing(cx);
             self.read(cx);
+            self.input_at(now, Input::Timeout);
         }
-        self.input(Input::Timeout);
+        now
     }
 
-    fn commands(&mut self, cx: &mut Context<'_>) {
+    /// Takes commands as of `now`, up to which everything that came was read, so that none of them lets the link judge
+    /// its peer by a later moment.
+    fn commands(&mut self, now: Moment, cx: &mut Context<'_>) {
         for _ in 0..COMMANDS {
             let command = match self.inbox.poll_recv(cx) {
                 Poll::Pending => return,
                 Poll::Ready(command) => command,
             };
             match command {
-                Some(Command::Start) => self.input(Input::Start),
-                Some(Command::Pause) => self.input(Input::Pause),
-                Some(Command::Reconnect(reason)) => self.input(Input::Reconnect(reason)),
-                Some(Command::CredentialsChanged) => self.input(Input::CredentialsChanged),
-                Some(Command::Send(text, told)) => self.send(text, told),
+                Some(Command::Start) => self.input_at(now, Input::Start),
+                Some(Command::Pause) => self.input_at(now, Input::Pause),
+                Some(Command::Reconnect(reason)) => self.input_at(now, Input::Reconnect(reason)),
+                Some(Command::CredentialsChanged) => self.input_at(now, Input::CredentialsChanged),
+                Some(Command::Send(text, told)) => self.send(now, text, told),
                 Some(Command::Stop) => self.stop(),
                 None => return self.stop(),
             }
@@ -184,7 +158,7 @@ impl Driver {
         }
     }
 
-    fn send(&mut self, text: String, told: Told) {
+    fn send(&mut self, now: Moment, text: String, told: Told) {
         if let Wire::Open(open) = &self.wire
             && !open.has_room_for(text.len())
         {
@@ -193,7 +167,7 @@ impl Driver {
             return;
         }
         self.asking = Some(told);
-        self.input(Input::Send(text));
+        self.input_at(now, Input::Send(text));
     }
 
     fn dialing(&mut self, cx: &mut Context<'_>) {
@@ -217,31 +191,34 @@ impl Driver {
     fn read(&mut self, cx: &mut Context<'_>) -> bool {
         let Wire::Open(open) = &mut self.wire else { return false };
         let generation = open.generation;
-        let full = self.outbox.holds_messages();
-        if full != open.reading_paused {
-            open.reading_paused = full;
+        let full = self.outbox.holds_messages() && open.may_bring_messages();
+        if full != open.reading_paused() {
+            open.pause_reading(full);
             self.input(if full { Input::ReadingPaused(generation) } else { Input::ReadingResumed(generation) });
         }
         let Wire::Open(open) = &mut self.wire else { return false };
-        if open.reading_paused {
+        if open.reading_paused() {
             return false;
         }
-        let Read { alive, answered, messages, fatal, end, more } = open.read(self.dialect.as_mut(), cx);
+        open.read(self.dialect.as_mut(), &mut self.found, cx);
+        let Read { alive, answered, messages, fatal, end, more } = mem::take(&mut self.found);
+        // One moment for all of it: life in the same breath as the end is no proof of life.
+        let now = self.now();
         if alive {
-            self.input(Input::Bytes(generation));
+            self.input_at(now, Input::Bytes(generation));
         }
         if answered {
-            self.input(Input::HeartbeatAnswered(generation));
+            self.input_at(now, Input::HeartbeatAnswered(generation));
         }
         if !messages.is_empty() {
             self.outbox.push(DriverEventKind::Messages(messages));
             self.outbox.poll_send(cx);
         }
         if let Some(cause) = fatal {
-            self.input(Input::Fatal(generation, cause));
+            self.input_at(now, Input::Fatal(generation, cause));
         }
         if let Some(end) = end {
-            self.ended(end);
+            self.ended(now, end);
         }
         more
     }
@@ -250,20 +227,20 @@ impl Driver {
         if let Wire::Open(open) = &mut self.wire
             && let Some(end) = open.write(cx)
         {
-            self.ended(end);
+            self.ended(self.now(), end);
         }
     }
 
-    fn ended(&mut self, end: End) {
+    fn ended(&mut self, now: Moment, end: End) {
         if let Wire::Open(open) = mem::replace(&mut self.wire, Wire::None) {
             let generation = open.generation;
             open.finish(end.politely);
-            self.input(Input::Closed(generation, end.cause));
+            self.input_at(now, Input::Closed(generation, end.cause));
         }
     }
 
     /// Ends when the socket is gone and the consumer has everything, or had a second to take it.
-    fn is_done(&mut self, cx: &mut Context<'_>) -> bool {
+    fn is_done(&mut self) -> bool {
         if self.outbox.is_gone() {
             self.stop();
         }
@@ -271,11 +248,14 @@ impl Driver {
         if !matches!(self.wire, Wire::None) {
             return false;
         }
-        if !mem::replace(&mut self.said_goodbye, true) {
-            self.outbox.push(DriverEventKind::Stopped);
-            self.outbox.poll_send(cx);
+        if !self.outbox.is_empty() && since.elapsed() < CLOSE_LIMIT {
+            return false;
         }
-        self.outbox.is_empty() || since.elapsed() >= CLOSE_LIMIT
+        let messages = self.outbox.messages();
+        if messages > 0 {
+            tracing::error!(connection = self.name, messages, "messages were received that nobody took before the end");
+        }
+        true
     }
 
     fn next_deadline(&self) -> Option<Instant> {

@@ -94,3 +94,38 @@ impl Drop for Sends {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ping_overtakes_the_rest_of_a_long_text_and_every_text_behind_it() {
+        let mut sends = Sends::default();
+        sends.push(Frame::Text("x".repeat(2 * FRAGMENT + 1)), None);
+        sends.push(Frame::Text("behind".to_owned()), None);
+        let mut order = Vec::new();
+        while let Some(message) = sends.next() {
+            if order.is_empty() {
+                sends.push(Frame::Ping(vec![7]), None);
+            }
+            order.push(match message {
+                Message::Ping(payload) => ("ping", payload.len(), true),
+                Message::Frame(frame) if frame.header().opcode == OpCode::Data(Data::Continue) => {
+                    ("more", frame.payload().len(), frame.header().is_final)
+                }
+                Message::Frame(frame) => ("text", frame.payload().len(), frame.header().is_final),
+                other => panic!("{other:?}"),
+            });
+        }
+        let expected = [
+            ("text", FRAGMENT, false),
+            ("ping", 1, true),
+            ("more", FRAGMENT, false),
+            ("more", 1, true),
+            ("text", 6, true),
+        ];
+        assert_eq!(order, expected);
+        assert!(sends.has_room_for(MOST_WAITING));
+    }
+}

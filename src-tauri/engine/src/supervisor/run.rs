@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use heartwire_core::attention::Decision;
+use heartwire_core::attention::{Decision, NOT_STORED, Words};
 use heartwire_core::link::LinkStatus;
 use heartwire_core::listen::Event;
 use heartwire_core::message::Message;
@@ -202,8 +202,6 @@ impl Run {
                 }
             }
             DriverEventKind::Messages(messages) => self.received(event.id, messages),
-            // The end of its task tells the same, and is never lost.
-            DriverEventKind::Stopped => {}
         }
     }
 
@@ -237,7 +235,7 @@ impl Run {
         match outcome {
             Outcome::Committed(stored) => {
                 for stored in &stored {
-                    self.notify(&stored.connection, &stored.message);
+                    self.notify(&stored.connection, stored.id, &stored.message);
                     self.state.message_stored(stored);
                 }
                 self.committed_since_prune += stored.len();
@@ -250,7 +248,7 @@ impl Run {
             Outcome::Refused(messages, error) => {
                 // A message is worth more than its row: it is shown at once, and stored when the disk takes it.
                 for new in &messages {
-                    self.notify(&new.connection, &new.message);
+                    self.notify(&new.connection, NOT_STORED, &new.message);
                 }
                 return self.refused(&error);
             }
@@ -269,13 +267,13 @@ impl Run {
         self.state.not_stored = self.writes.lost();
     }
 
-    fn notify(&mut self, connection: &str, message: &Message) {
+    fn notify(&mut self, connection: &str, id: i64, message: &Message) {
         if !self.state.settings.general.notifications || self.state.notifier.is_none() {
             return;
         }
         let now = Moment::new(self.origin.elapsed());
-        match self.state.attention.decide(now, connection, message) {
-            Decision::Notify => self.popup(Popup::message(connection, message)),
+        match self.state.attention.decide(now, connection, id, message) {
+            Decision::Notify => self.popup(Popup::message(connection, message, id)),
             Decision::Fold | Decision::Silent => {}
         }
     }
@@ -289,7 +287,7 @@ impl Run {
     fn show_summary(&mut self) {
         let summary = self.state.attention.take_summary(Moment::new(self.origin.elapsed()));
         if let Some(summary) = summary.filter(|_| self.state.settings.general.notifications) {
-            self.popup(Popup::summary(&summary));
+            self.popup(Popup::summary(&summary, Words::English));
         }
     }
 

@@ -88,6 +88,22 @@ async fn invariant_28_a_peer_that_ignores_our_close_is_left_after_a_second() {
 }
 
 #[tokio::test]
+async fn invariant_28_a_peer_that_broke_a_rule_is_left_though_its_messages_are_not_taken() {
+    let (listener, port) = listener().await;
+    let mut link = Link::with(patient(port), heartwire_engine::tls::TlsConfig::platform(), 1);
+    let mut server = accept_raw(&listener).await;
+    // A message that nobody takes, and in the same breath a frame that says it has 2^40 bytes.
+    let sent = [frame(1, b"hello"), vec![0x82, 127, 0, 0, 1, 0, 0, 0, 0, 0]].concat();
+    let told = Clock::start();
+    server.write_all(&sent).await.unwrap();
+    let (came, reset) = read_to_end(&mut server).await;
+    assert!(told.elapsed() >= Duration::from_secs(1), "{:?}", told.elapsed());
+    assert_eq!((came.len(), reset), (8, true), "the close frame, and the end");
+    assert_eq!(link.message().await, "hello");
+    assert_eq!(link.lost().await.0, "too-large");
+}
+
+#[tokio::test]
 async fn what_is_not_websocket_is_refused_with_its_code() {
     let (listener, port) = listener().await;
     let mut link = Link::start(patient(port));

@@ -5,7 +5,9 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use heartwire_core::link::HeartbeatKind;
 use heartwire_core::view::LinkState;
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -41,6 +43,7 @@ async fn invariant_1_a_silent_peer_is_noticed_in_time_and_not_before() {
 /// The server has a thread of its own; the link's thread is kept from running in the worst moment.
 #[tokio::test]
 async fn invariant_1_our_own_lateness_is_not_the_peers_death() {
+    const LATENESS: [u64; 5] = [100, 2, 5, 10, 300];
     let (listener, port) = listener().await;
     let mut link = Link::start(connection(port));
     let (asked, mut answering) = tokio::sync::mpsc::unbounded_channel();
@@ -48,7 +51,7 @@ async fn invariant_1_our_own_lateness_is_not_the_peers_death() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async move {
             let mut server = accept(&listener).await;
-            for _ in 0..4 {
+            for _ in 0..=LATENESS.len() {
                 assert_eq!(timeout(AGES, server.next()).await.unwrap().unwrap().unwrap(), Message::text("beat"));
                 asked.send(()).unwrap();
                 server.send(Message::text("beat")).await.unwrap();
@@ -56,10 +59,10 @@ async fn invariant_1_our_own_lateness_is_not_the_peers_death() {
         });
     });
     link.until(LinkState::Connected).await;
-    for _ in 0..3 {
+    for late in LATENESS {
         timeout(AGES, answering.recv()).await.unwrap().unwrap();
-        // The answer is there, but the deadline has long passed when it can be read.
-        std::thread::sleep(TIMEOUT + Duration::from_millis(100));
+        // The answer is there, but the deadline has passed when it can be read, be it long ago or just now.
+        std::thread::sleep(TIMEOUT + Duration::from_millis(late));
         link.round_trip().await;
         assert_eq!(link.times(LinkState::Waiting), 0);
     }
@@ -229,6 +232,49 @@ async fn a_text_that_is_sent_arrives_whole_whatever_its_size() {
         assert!(came == Message::text(text), "{size} bytes");
         assert_eq!(answer.await.unwrap(), Ok(()));
     }
+}
+
+#[tokio::test]
+async fn a_slow_reader_sees_a_ping_between_the_fragments_of_a_long_text() {
+    let (listener, port) = listener().await;
+    // So that the system does not take the whole text at once.
+    SockRef::from(&listener).set_recv_buffer_size(64 * 1024).unwrap();
+    let mut connection = connection(port);
+    connection.heartbeat.kind = HeartbeatKind::Ping;
+    connection.heartbeat.timeout = Duration::from_secs(3600);
+    let mut link = Link::start(connection);
+    let mut server = accept_raw(&listener).await;
+    link.until(LinkState::Connected).await;
+    let text = link.send("x".repeat(12 << 20));
+    // Nothing is read until a heartbeat is due.
+    sleep(2 * EVERY).await;
+    let mut opcodes = Vec::new();
+    let mut whole = 0;
+    loop {
+        let (first, length) = masked_frame(&mut server).await;
+        opcodes.push(first);
+        whole += if first & 0x0f == 9 { 0 } else { length };
+        if [0x80, 0x81].contains(&first) {
+            break;
+        }
+    }
+    assert_eq!(whole, 12 << 20);
+    assert_eq!(opcodes.first(), Some(&0x01), "the text is in fragments");
+    assert!(opcodes.contains(&0x89), "the ping waits behind all of them");
+    assert_eq!(timeout(AGES, text).await.unwrap().unwrap(), Ok(()));
+}
+
+/// Reads one frame of a client: its first byte, and how long it was.
+async fn masked_frame(stream: &mut TcpStream) -> (u8, u64) {
+    let (first, short) = (stream.read_u8().await.unwrap(), stream.read_u8().await.unwrap() & 0x7f);
+    let length = match short {
+        126 => u64::from(stream.read_u16().await.unwrap()),
+        127 => stream.read_u64().await.unwrap(),
+        short => u64::from(short),
+    };
+    let mut payload = vec![0; 4 + usize::try_from(length).unwrap()];
+    timeout(AGES, stream.read_exact(&mut payload)).await.unwrap().unwrap();
+    (first, length)
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use heartwire_core::message::{Message, MessageKind};
 use heartwire_core::settings::{Connection, DialectSettings, PlainSettings};
 use heartwire_core::view::LinkState;
 use heartwire_engine::driver::{
-    Command, ConnectionId, DriverEvent, DriverEventKind, DriverHandle, NotConnected, spawn_with,
+    Command, ConnectionId, DialectMaker, DriverEvent, DriverEventKind, DriverHandle, NotConnected, spawn_with,
 };
 use heartwire_engine::tls::TlsConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -67,7 +67,13 @@ pub fn patient(port: u16) -> Connection {
 }
 
 /// The text `beat` answers a heartbeat, `boom` makes it panic, and everything else is a message with itself as body.
-struct Words;
+pub struct Words;
+
+impl Words {
+    pub fn new() -> Box<dyn Dialect + Send> {
+        Box::new(Self)
+    }
+}
 
 impl Dialect for Words {
     fn decode(&mut self, frame: Incoming<'_>) -> Decoded {
@@ -97,8 +103,12 @@ impl Link {
     }
 
     pub fn with(connection: Connection, tls: TlsConfig, capacity: usize) -> Self {
+        Self::speaking(connection, tls, capacity, Box::new(Words::new))
+    }
+
+    pub fn speaking(connection: Connection, tls: TlsConfig, capacity: usize, dialect: DialectMaker) -> Self {
         let (sender, events) = mpsc::channel(capacity);
-        let handle = spawn_with(ConnectionId(7), connection, tls, 1, sender, Box::new(|| Box::new(Words)));
+        let handle = spawn_with(ConnectionId(7), connection, tls, 1, sender, dialect);
         handle.command(Command::Start);
         Self { handle, events, seen: Vec::new(), messages: VecDeque::new(), started: TokioInstant::now() }
     }

@@ -10,11 +10,12 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
-use tokio_tungstenite::accept_async;
+use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{WebSocketStream, accept_async};
 
 use crate::rig::{AGES, Link, accept_tcp, connection, listener};
 
@@ -46,6 +47,11 @@ fn acceptor() -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(builder.with_single_cert(vec![certificate], key).unwrap()))
 }
 
+async fn accept_tls(listener: &TcpListener) -> WebSocketStream<TlsStream<TcpStream>> {
+    let stream = accept_tcp(listener).await;
+    accept_async(acceptor().accept(stream).await.unwrap()).await.unwrap()
+}
+
 /// Why a dial to a TLS server fails.
 async fn refused(connection: Connection, tls: TlsConfig, listener: TcpListener) -> String {
     let mut link = Link::with(connection, tls, 64);
@@ -61,10 +67,12 @@ async fn refused(connection: Connection, tls: TlsConfig, listener: TcpListener) 
 }
 
 #[tokio::test]
-async fn a_link_over_tls_lives_dies_and_closes_like_any_other() {
+async fn a_link_over_tls_lives_and_closes_like_any_other() {
     let (listener, port) = listener().await;
-    let mut link = Link::with(secured(port, "localhost"), ours(), 64);
-    let mut server = accept_async(acceptor().accept(accept_tcp(&listener).await).await.unwrap()).await.unwrap();
+    let mut connection = secured(port, "localhost");
+    connection.heartbeat.timeout = AGES;
+    let mut link = Link::with(connection, ours(), 64);
+    let mut server = accept_tls(&listener).await;
     link.until(LinkState::Connected).await;
     server.send(Message::text("secret")).await.unwrap();
     assert_eq!(link.message().await, "secret");
@@ -72,16 +80,34 @@ async fn a_link_over_tls_lives_dies_and_closes_like_any_other() {
     server.send(Message::text("beat")).await.unwrap();
     link.round_trip().await;
     let sent = link.send("y".repeat(2 << 20));
-    assert_eq!(timeout(AGES, server.next()).await.unwrap().unwrap().unwrap().len(), 2 << 20);
+    let came = loop {
+        match timeout(AGES, server.next()).await.unwrap().unwrap().unwrap() {
+            beat if beat == Message::text("beat") => {}
+            other => break other,
+        }
+    };
+    assert_eq!(came.len(), 2 << 20);
     assert_eq!(sent.await.unwrap(), Ok(()));
 
-    // Now it is silent.
-    assert_eq!(link.lost().await.0, "heartbeat-timeout");
-    let mut server = accept_async(acceptor().accept(accept_tcp(&listener).await).await.unwrap()).await.unwrap();
-    link.until(LinkState::Connected).await;
     link.handle.command(heartwire_engine::driver::Command::Stop);
-    assert!(matches!(timeout(AGES, server.next()).await.unwrap(), Some(Ok(Message::Close(Some(_))))));
+    let close = loop {
+        match timeout(AGES, server.next()).await.unwrap() {
+            Some(Ok(beat)) if beat == Message::text("beat") => {}
+            other => break other,
+        }
+    };
+    assert!(matches!(close, Some(Ok(Message::Close(Some(_))))), "{close:?}");
     assert!(timeout(AGES, server.next()).await.unwrap().is_none(), "in good order");
+}
+
+#[tokio::test]
+async fn a_silent_peer_over_tls_is_noticed_and_dialled_again() {
+    let (listener, port) = listener().await;
+    let mut link = Link::with(secured(port, "localhost"), ours(), 64);
+    let _silent = accept_tls(&listener).await;
+    assert_eq!(link.lost().await.0, "heartbeat-timeout");
+    let _again = accept_tls(&listener).await;
+    link.until(LinkState::Connected).await;
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ impl Link {
     /// Draws the wait, once, and tells why.
     pub(super) fn settle(&mut self, now: Moment, verdict: Verdict, cause: Cause) {
         if let Phase::Up(vitals) = &self.phase
-            && vitals.proved(&self.settings.heartbeat)
+            && vitals.proved(now, &self.settings.heartbeat)
             && vitals.uptime(now) >= STEADY.max(self.last_delay)
         {
             self.failures = 0;

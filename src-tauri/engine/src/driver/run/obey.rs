@@ -1,21 +1,24 @@
 //! The way from a socket into the link and back: what the link says is done before anything else happens.
 
-use std::task::Context;
-
-use heartwire_core::cause::{Cause, CauseCode};
+use heartwire_core::cause::Cause;
 use heartwire_core::link::{Generation, Input, Output};
+use heartwire_core::time::Moment;
 use heartwire_core::view::LinkState;
 
 use super::{Driver, Wire};
 use crate::dial::dial;
 use crate::driver::open::Open;
-use crate::driver::timer::Timer;
 use crate::driver::{DriverEventKind, NotConnected};
 
 impl Driver {
     /// The one way into the link: what it says is done before anything else happens.
     pub(super) fn input(&mut self, input: Input) {
-        self.link.handle(self.now(), input);
+        self.input_at(self.now(), input);
+    }
+
+    /// The same as of a moment that may have passed: the link does nothing that was not due by then.
+    pub(super) fn input_at(&mut self, now: Moment, input: Input) {
+        self.link.handle(now, input);
         while let Some(output) = self.link.poll_output() {
             self.again = true;
             self.perform(output);
@@ -59,18 +62,6 @@ impl Driver {
             Wire::Open(open) if open.generation == generation => Some(open),
             Wire::Open(_) | Wire::None | Wire::Dialing(..) => None,
         }
-    }
-
-    pub(super) fn recover(&mut self, cx: &mut Context<'_>) {
-        let generation = self.link.status().generation;
-        self.wire = Wire::None;
-        self.asking = None;
-        self.timer = Timer::new();
-        self.dialect = (self.make_dialect)();
-        let cause =
-            Cause::new(CauseCode::Protocol, "Heartwire failed on what the server sent; the connection is made anew");
-        self.input(Input::Closed(generation, cause));
-        self.outbox.poll_send(cx);
     }
 
     fn log(&self, state: LinkState, cause: Option<&Cause>) {
