@@ -90,6 +90,8 @@ mod tests {
     use super::*;
     use std::fs;
     use std::io::Write;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[cfg(unix)]
     #[test]
@@ -106,6 +108,28 @@ mod tests {
         assert_eq!(fs::read_to_string(&newest).unwrap(), "first\nsecond\n");
         assert_eq!(fs::metadata(&newest).unwrap().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn other_crates_frames_and_headers_are_not_kept() {
+        struct Count(Arc<AtomicUsize>);
+        impl<S: tracing::Subscriber> Layer<S> for Count {
+            fn on_event(&self, _: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let kept = |say: fn()| {
+            let count = Arc::new(AtomicUsize::new(0));
+            let layer = Count(count.clone()).with_filter(filter_fn(may_be_kept));
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), say);
+            count.load(Ordering::Relaxed) == 1
+        };
+        assert!(kept(|| tracing::info!(target: "tungstenite", "")));
+        assert!(!kept(|| tracing::debug!(target: "tungstenite::handshake", "")));
+        assert!(!kept(|| tracing::trace!(target: "zbus", "")));
+        assert!(kept(|| tracing::debug!(target: "heartwire_engine::driver", "")));
+        assert!(!kept(|| tracing::trace!(target: "heartwire_engine::driver", "")));
+        assert!(kept(|| tracing::error!(target: FILE_ONLY, "")));
     }
 
     #[test]

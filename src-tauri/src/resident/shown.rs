@@ -47,26 +47,26 @@ async fn follow(
     mut tray: watch::Receiver<Host>,
     to: watch::Sender<Arc<Snapshot>>,
 ) {
-    let mut changes = 0;
+    let mut comings_and_goings = 0;
     loop {
         tokio::select! {
             changed = from.changed() => if changed.is_err() {
                 return;
             },
-            Ok(()) = tray.changed() => changes += 1,
+            Ok(()) = tray.changed() => comings_and_goings += 1,
         }
         let (newest, host) = (from.borrow_and_update().clone(), *tray.borrow_and_update());
-        to.send_replace(with_tray(newest, host, changes));
+        to.send_replace(with_tray(newest, host, comings_and_goings));
     }
 }
 
-/// `changes` is how often the tray came or went: the revision rises with these too.
-fn with_tray(snapshot: Arc<Snapshot>, host: Host, changes: u64) -> Arc<Snapshot> {
-    if changes == 0 {
+/// The revision rises with each time that the tray came or went, too.
+fn with_tray(snapshot: Arc<Snapshot>, host: Host, comings_and_goings: u64) -> Arc<Snapshot> {
+    if comings_and_goings == 0 {
         return snapshot;
     }
     let mut snapshot = Arc::unwrap_or_clone(snapshot);
-    snapshot.revision += changes;
+    snapshot.revision += comings_and_goings;
     if host == Host::Missing {
         let (kind, message) = (ProblemKind::Tray, NO_TRAY.to_owned());
         snapshot.problems.push(Problem { kind, file: None, line: None, message });

@@ -87,7 +87,7 @@ async fn stay(
     };
     let mut alive = zbus::MessageStream::from(&bus);
     let mut shown = model(snapshots, locale);
-    let (watcher, mut watched) = mpsc::unbounded_channel();
+    let (watcher, mut news_of_watcher) = mpsc::unbounded_channel();
     let item = Item { model: shown.clone(), clicks: clicks.clone(), watcher }.assume_sni_available(true);
     let tray = match tokio::time::timeout(ANSWER_LIMIT, item.spawn()).await {
         Ok(Ok(tray)) => tray,
@@ -95,10 +95,10 @@ async fn stay(
         Err(_) => return Left::NoBus("the tray's watcher does not answer".to_owned()),
     };
     // That there is none has been said before this; that there is one is said only when it comes later.
-    watched.try_recv().unwrap_or(Host::There).tell(host);
+    news_of_watcher.try_recv().unwrap_or(Host::There).tell(host);
     let left = loop {
         tokio::select! {
-            Some(news) = watched.recv() => {
+            Some(news) = news_of_watcher.recv() => {
                 news.tell(host);
                 continue;
             }

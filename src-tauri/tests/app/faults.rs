@@ -1,4 +1,4 @@
-//! What surrounds the app fails, and the app goes on: the notification daemon, the panel, the app itself, its settings.
+//! What surrounds the app fails, and the app goes on: the notification daemon, the panel, the app itself.
 
 use heartwire_core::view::LinkState::Connected;
 use heartwire_core::view::ProblemKind;
@@ -91,6 +91,26 @@ fn without_a_notification_daemon_messages_are_kept_and_popups_return_with_it() {
 }
 
 #[test]
+fn the_window_is_told_that_there_is_no_tray_as_long_as_there_is_none() {
+    let mut desktop = Desktop::start().unwrap();
+    desktop.stop_panel().unwrap();
+    let resident = Resident::start(&desktop, "");
+    let told = |desktop: &Desktop, missing: bool| {
+        let look = || {
+            let problems = resident.status(desktop).problems;
+            let tray = problems.into_iter().find(|problem| problem.kind == ProblemKind::Tray);
+            (tray.is_some() == missing).then_some(tray)
+        };
+        eventually(&format!("missing: {missing}"), SOON, look).unwrap()
+    };
+    let words = told(&desktop, true).unwrap().message;
+    assert!(words.contains("start Heartwire again"), "{words}");
+    desktop.restart_panel().unwrap();
+    tray_item(&desktop);
+    assert_eq!(told(&desktop, false), None);
+}
+
+#[test]
 fn the_icon_comes_back_with_a_restarted_panel() {
     let mut desktop = Desktop::start().unwrap();
     let server = Server::start(Library::Websockets, "crm-heartbeat");
@@ -102,23 +122,4 @@ fn the_icon_comes_back_with_a_restarted_panel() {
         let menu = tray_item(&desktop).menu().unwrap();
         assert!(tray::find(&menu, "crm").is_some(), "{menu:#?}");
     }
-}
-
-#[test]
-fn what_is_valid_runs_and_each_error_is_told_with_its_line() {
-    let desktop = Desktop::start().unwrap();
-    let server = Server::start(Library::Websockets, "crm-heartbeat");
-    let wrong = "\n[[connections]]\nname = \"wrong\"\nurl = \"ftp://127.0.0.1/\"\n\n[[connections]]\nname = \"zero\"\nurl = \"ws://127.0.0.1/\"\nheartbeat.every = \"0s\"\n";
-    let text = settings(&server) + wrong;
-    let line_of =
-        |needle: &str| u32::try_from(text.lines().position(|line| line.contains(needle)).unwrap() + 1).unwrap();
-    let resident = Resident::start(&desktop, &text);
-    resident.wait_for_state(&desktop, "crm", Connected, SOON);
-    let snapshot = resident.status(&desktop);
-    assert_eq!(snapshot.connections.iter().map(|connection| &connection.name).collect::<Vec<_>>(), ["crm"]);
-    let problems = snapshot.problems.iter().filter(|problem| problem.kind == ProblemKind::Settings);
-    let lines: Vec<_> = problems.map(|problem| problem.line).collect();
-    assert_eq!(lines, [Some(line_of("ftp:")), Some(line_of("0s"))], "{:#?}", snapshot.problems);
-    let (status, _) = resident.command(&desktop, &["check"]);
-    assert_eq!(status.code(), Some(1));
 }
