@@ -37,9 +37,9 @@ fn a_crash_of_the_app_loses_no_message_that_came() {
 
 #[test]
 fn a_crash_of_the_app_loses_no_popup_that_was_owed() {
-    let mut desktop = Desktop::start().unwrap();
+    let desktop = Desktop::start().unwrap();
     let mut server = Server::start(Library::Websockets, "crm-heartbeat");
-    desktop.stop_notifications();
+    desktop.freeze_notifications(true).unwrap();
     let mut resident = Resident::start(&desktop, &settings(&server));
     resident.wait_for_state(&desktop, "crm", Connected, SOON);
     server.wait_for("opened");
@@ -49,7 +49,7 @@ fn a_crash_of_the_app_loses_no_popup_that_was_owed() {
     let all_came = || (resident.status(&desktop).messages.len() == 12).then_some(());
     eventually("all messages", SOON, all_came).unwrap();
     resident.crash_and_start(&desktop);
-    desktop.start_notifications().unwrap();
+    desktop.freeze_notifications(false).unwrap();
     // The oldest are shown one by one, the rest is told in one popup.
     let told = || {
         let popups = desktop.notifications().ok()?;

@@ -147,6 +147,13 @@ impl Desktop {
         self.popups = None;
     }
 
+    /// Stops the notification daemon where it stands, or lets it go on: it is there and answers nobody. Merely ending it
+    /// would have the bus start another one.
+    pub fn freeze_notifications(&self, frozen: bool) -> Result<(), Failure> {
+        let signal = if frozen { rustix::process::Signal::STOP } else { rustix::process::Signal::CONT };
+        self.dunst.as_ref().map_or(Ok(()), |dunst| dunst.signal(signal))
+    }
+
     /// What dunst prints about each notification as it comes; once, to be read by whoever wants to watch.
     pub fn take_popups(&mut self) -> Option<ChildStdout> {
         self.popups.take()
