@@ -10,7 +10,8 @@ const ABOUT: &str = "Keeps WebSockets alive and shows every message as a notific
 Without a command it starts in the tray; a second start asks the first one to show its window.";
 
 const NOTES: &str =
-    "HEARTWIRE_HOME=DIR puts configuration, data and lock under DIR. HEARTWIRE_LOG=debug says more on stderr.
+    "HEARTWIRE_HOME=DIR puts configuration, data, logs and lock under DIR. HEARTWIRE_LOG=debug says more on stderr.
+The app's log: DIR/logs/heartwire.log, or ~/.local/share/heartwire/logs/heartwire.log; a file a day, seven are kept.
 Exit codes: 0 done, 1 the input was wrong, 2 usage, 3 the app is not running.";
 
 /// The whole command line.

@@ -17,12 +17,15 @@ mod window;
 use std::process::ExitCode;
 
 use clap::Parser;
+use heartwire_engine::paths::Paths;
 
 use crate::cli::{Cli, Role};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    log::start();
+    // Only the resident is without a terminal. Where there are no folders at all, it says so itself.
+    let folder = if cli.role.is_none() { Paths::new().ok().map(|paths| paths.logs) } else { None };
+    let _log = log::start(folder.as_deref());
     let ended = match cli.role {
         None => resident::run(cli.window),
         Some(Role::WindowProcess { view }) => window::run(view),

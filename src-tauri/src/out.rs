@@ -18,6 +18,11 @@ pub fn line(text: &str) -> io::Result<()> {
     to.flush()
 }
 
+/// Writes a command's only output to stdout. A reader that has enough is no failure.
+pub fn only_line(text: &str) -> Ended {
+    ended(Ok(line(text)))
+}
+
 /// Writes a message for a person to stderr.
 pub fn error(message: &str) {
     // Where stderr is closed there is nobody to tell.

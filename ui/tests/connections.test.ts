@@ -134,7 +134,7 @@ describe('the connections', () => {
     const resident = await open(snapshot({ connections: [up] }));
     const shown = () => screen.queryByTestId('rtt-a')?.parentElement?.textContent?.replaceAll('\u00a0', ' ');
     const places = () => screen.getByTestId('card-a').querySelectorAll('dl > div').length;
-    expect([shown(), places()]).toEqual(['12 ms heartbeat, now', 3]);
+    expect([shown(), places()]).toEqual(['12 ms heartbeat, just now', 3]);
     for (const state of ['waiting', 'blocked', 'connecting', 'paused'] as const) {
       await resident.push(snapshot({ connections: [connection('a', { state })] }));
       expect(shown()).toBeUndefined();

@@ -14,7 +14,7 @@ describe('the messages', () => {
     expect(screen.getAllByTestId('message-row')[1]?.textContent?.replaceAll('\u00a0', ' ')).toContain('Binary frame, 1.2 KB');
     const folded = screen.getByTestId('message-body');
     expect(folded.className).toContain('folded');
-    await fireEvent.click(screen.getByText('Show all of it'));
+    await fireEvent.click(screen.getByText('Show more'));
     expect(folded.className).not.toContain('folded');
     expect(folded.textContent).toBe(body);
   });

@@ -96,7 +96,7 @@ describe('figures', () => {
 
   it('an outage below a second is no outage of 0 s', () => expect([outage(284), outage(-1), outage(1200)].map(plain)).toEqual(['284 ms', '0 ms', '1 s']));
 
-  it('what has just been is now', () => expect([ago(-300), ago(999), plain(ago(1000))]).toEqual(['now', 'now', '1 s ago']));
+  it('what has just been is “just now”', () => expect([ago(-300), ago(999), plain(ago(1000))]).toEqual(['just now', 'just now', '1 s ago']));
 
   it('a span that lasts shows one unit below an hour', () => expect(plain(lasting(68_000))).toBe('1 min'));
 

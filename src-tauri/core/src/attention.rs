@@ -5,11 +5,17 @@
 //! popup too. While messages of a connection wait for a summary, its later ones join them, so that no message is told
 //! before an older one. Whether notifications are wanted at all is the caller's question.
 
+mod summary;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::message::{Message, MessageKind};
 use crate::time::Moment;
+
+pub use summary::{Summary, Words};
 
 /// The time in which popups are counted.
 pub const WINDOW: Duration = Duration::from_secs(10);
@@ -17,6 +23,8 @@ pub const WINDOW: Duration = Duration::from_secs(10);
 pub const PER_CONNECTION: usize = 5;
 /// The most popups in a window.
 pub const IN_ALL: usize = 10;
+/// The row of a message that has none (yet): its popup cannot be repeated after a crash.
+pub const NOT_STORED: i64 = i64::MAX;
 /// The priority that passes its connection's limit, but not the one of all.
 const URGENT: u8 = 5;
 
@@ -29,46 +37,6 @@ pub enum Decision {
     Fold,
     /// It is kept in the history only.
     Silent,
-}
-
-/// One popup for many messages.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Summary {
-    /// How many messages of which connection, by name.
-    pub counts: BTreeMap<String, u64>,
-    /// The title of the newest of them.
-    pub latest_title: String,
-}
-
-impl Summary {
-    /// How many messages it stands for.
-    pub fn total(&self) -> u64 {
-        self.counts.values().sum()
-    }
-
-    /// The popup's title, such as `37 more messages from crm`.
-    pub fn title(&self) -> String {
-        let total = self.total();
-        let messages = if total == 1 { "message" } else { "messages" };
-        let mut names = self.counts.keys();
-        match (names.next(), names.len()) {
-            (Some(name), 0) => format!("{total} more {messages} from {name}"),
-            (Some(_), others) => format!("{total} more {messages} from {} connections", others + 1),
-            (None, _) => format!("{total} more {messages}"),
-        }
-    }
-
-    /// The popup's body: the newest title and, of several connections, how many messages each had.
-    pub fn body(&self) -> String {
-        let mut lines = Vec::new();
-        if !self.latest_title.is_empty() {
-            lines.push(format!("Latest: {}", self.latest_title));
-        }
-        if self.counts.len() > 1 {
-            lines.extend(self.counts.iter().map(|(name, count)| format!("{name}: {count}")));
-        }
-        lines.join("\n")
-    }
 }
 
 /// Decides for all connections.
@@ -85,6 +53,8 @@ struct Connection {
     popups: Popups,
     /// How many messages wait for a summary.
     folded: u64,
+    /// The smallest row among them; meaningless while there are none.
+    first_id: i64,
     /// The place among all folded messages and the title of the newest of them.
     latest: (u64, String),
 }
@@ -95,8 +65,9 @@ impl Attention {
         Self::default()
     }
 
-    /// What a message of this connection deserves. `Notify` counts as shown at `now`.
-    pub fn decide(&mut self, now: Moment, connection: &str, message: &Message) -> Decision {
+    /// What a message of this connection deserves. `Notify` counts as shown at `now`. `id` is the message's row, or
+    /// [`NOT_STORED`].
+    pub fn decide(&mut self, now: Moment, connection: &str, id: i64, message: &Message) -> Decision {
         if message.kind == MessageKind::Binary {
             return Decision::Silent;
         }
@@ -111,6 +82,7 @@ impl Attention {
             self.in_all.add(now);
             return Decision::Notify;
         }
+        own.first_id = if own.folded == 0 { id } else { own.first_id.min(id) };
         own.folded = own.folded.saturating_add(1);
         self.folded_so_far = self.folded_so_far.saturating_add(1);
         own.latest = (self.folded_so_far, message.title.clone());
@@ -124,6 +96,12 @@ impl Attention {
         folded.map(|connection| connection.popups.room_at(PER_CONNECTION).max(in_all)).min()
     }
 
+    /// The smallest row among the messages that wait for a summary: none is told yet.
+    pub fn oldest_folded(&self) -> Option<i64> {
+        let folded = self.connections.values().filter(|connection| connection.folded > 0);
+        folded.map(|connection| connection.first_id).filter(|&id| id != NOT_STORED).min()
+    }
+
     /// The messages folded so far of every connection that may have a popup again; none while there is no room.
     pub fn take_summary(&mut self, now: Moment) -> Option<Summary> {
         self.forget_old(now);
@@ -132,10 +110,12 @@ impl Attention {
         }
         let mut counts = BTreeMap::new();
         let mut latest = (0, String::new());
+        let mut first_id = NOT_STORED;
         for (name, connection) in &mut self.connections {
             if connection.folded > 0 && connection.popups.count() < PER_CONNECTION {
                 counts.insert(name.clone(), std::mem::take(&mut connection.folded));
                 latest = latest.max(std::mem::take(&mut connection.latest));
+                first_id = first_id.min(connection.first_id);
                 connection.popups.add(now);
             }
         }
@@ -143,7 +123,7 @@ impl Attention {
             return None;
         }
         self.in_all.add(now);
-        Some(Summary { counts, latest_title: latest.1 })
+        Some(Summary { counts, latest_title: latest.1, first_id })
     }
 
     fn forget_old(&mut self, now: Moment) {
@@ -178,180 +158,5 @@ impl Popups {
     fn room_at(&self, limit: usize) -> Moment {
         let last_in_the_way = self.0.len().checked_sub(limit).and_then(|index| self.0.get(index));
         last_in_the_way.map_or_else(Moment::default, |&shown| shown + WINDOW)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn five_messages_of_a_connection_are_shown_and_the_rest_is_told_in_one_popup_when_there_is_room() {
-        let mut attention = Attention::new();
-        let decisions: Vec<_> = (0..42).map(|number| attention.decide(at(number), "crm", &text(3))).collect();
-        assert!(decisions[..5].iter().all(|&decision| decision == Decision::Notify));
-        assert!(decisions[5..].iter().all(|&decision| decision == Decision::Fold));
-
-        assert_eq!(attention.poll_timeout(), Some(at(10_000)), "when the first popup is ten seconds old");
-        assert_eq!(attention.take_summary(at(9_999)), None);
-        let summary = attention.take_summary(at(10_000)).unwrap();
-        assert_eq!(summary.title(), "37 more messages from crm");
-        assert_eq!(summary.body(), "Latest: title");
-        assert_eq!(attention.take_summary(at(10_000)), None, "each message is told once");
-        assert_eq!(attention.poll_timeout(), None);
-    }
-
-    #[test]
-    fn a_later_message_is_not_told_before_an_earlier_one() {
-        let mut attention = Attention::new();
-        for _ in 0..6 {
-            attention.decide(at(0), "crm", &text(3));
-        }
-        assert_eq!(attention.decide(at(10_000), "crm", &text(3)), Decision::Fold, "one still waits for its summary");
-        assert_eq!(attention.take_summary(at(10_000)).unwrap().total(), 2);
-        assert_eq!(attention.decide(at(10_000), "crm", &text(3)), Decision::Notify);
-    }
-
-    #[test]
-    fn ten_popups_are_the_limit_of_all_connections_together_and_urgent_messages_pass_only_their_own() {
-        let mut attention = Attention::new();
-        let urgent: Vec<_> = (0..12).map(|_| attention.decide(at(0), "pager", &text(5))).collect();
-        assert!(urgent[..10].iter().all(|&decision| decision == Decision::Notify));
-        assert!(urgent[10..].iter().all(|&decision| decision == Decision::Fold));
-        assert_eq!(attention.decide(at(1), "crm", &text(3)), Decision::Fold);
-
-        let summary = attention.take_summary(at(10_000)).unwrap();
-        assert_eq!(summary.title(), "3 more messages from 2 connections");
-        assert_eq!(summary.body(), "Latest: title\ncrm: 1\npager: 2");
-    }
-
-    #[test]
-    fn a_quiet_connection_is_heard_while_another_floods() {
-        let mut attention = Attention::new();
-        for _ in 0..1_000 {
-            attention.decide(at(0), "noisy", &text(3));
-        }
-        assert_eq!(attention.decide(at(1), "quiet", &text(3)), Decision::Notify);
-    }
-
-    #[test]
-    fn a_summary_is_not_kept_waiting_by_the_popups_of_others() {
-        let mut attention = Attention::new();
-        for number in 0..12 {
-            attention.decide(at(0), &format!("c{}", number % 3), &text(3));
-        }
-        for number in 0..20 {
-            attention.decide(at(10_000), &format!("d{number}"), &text(3));
-        }
-        let summary = attention.take_summary(at(10_000)).unwrap();
-        assert_eq!(summary.counts.iter().filter(|(name, _)| name.starts_with('c')).count(), 2);
-    }
-
-    #[test]
-    fn a_binary_message_is_silent() {
-        let binary = Message { kind: MessageKind::Binary, ..text(5) };
-        assert_eq!(Attention::new().decide(at(0), "crm", &binary), Decision::Silent);
-    }
-
-    #[test]
-    fn a_connection_that_fell_quiet_is_forgotten() {
-        let mut attention = Attention::new();
-        for number in 0..1_000 {
-            attention.decide(at(number * 20_000), &format!("c{number}"), &text(3));
-        }
-        assert_eq!(attention.connections.len(), 1);
-    }
-
-    proptest! {
-        #[test]
-        fn every_message_is_shown_or_counted_once_and_no_window_has_too_many_popups(
-            steps in prop::collection::vec((0_u64..1_500, 0_usize..4, 1_u8..=5, any::<bool>()), 1..400),
-        ) {
-            let names = ["a", "b", "c", "d"];
-            let mut attention = Attention::new();
-            let mut run = Run::default();
-            let mut now = 0;
-            for (pause, name, priority, prompt) in steps {
-                // A prompt caller takes summaries when they are due; a late one only at the end.
-                while let Some(due) = attention.poll_timeout().filter(|&due| prompt && due <= at(now + pause)) {
-                    let due = due.max(at(now));
-                    let summary = attention.take_summary(due);
-                    prop_assert!(summary.is_some(), "nothing was due at {due:?}");
-                    run.took(due, summary);
-                }
-                now += pause;
-                let decision = attention.decide(at(now), names[name], &text(priority));
-                run.decided(at(now), names[name], priority, decision);
-            }
-            while let Some(due) = attention.poll_timeout() {
-                let due = due.max(at(now));
-                let summary = attention.take_summary(due);
-                prop_assert!(summary.is_some(), "nothing was due at {due:?}");
-                run.took(due, summary);
-            }
-            prop_assert_eq!(run.folded, run.told);
-            within(&run.in_all, IN_ALL)?;
-            for popups in run.ordinary.values() {
-                within(popups, PER_CONNECTION)?;
-            }
-        }
-    }
-
-    /// What a run of decisions came to.
-    #[derive(Default)]
-    struct Run {
-        folded: BTreeMap<String, u64>,
-        told: BTreeMap<String, u64>,
-        in_all: Vec<Moment>,
-        /// The popups that are bound to the limit of their connection.
-        ordinary: BTreeMap<String, Vec<Moment>>,
-    }
-
-    impl Run {
-        fn decided(&mut self, now: Moment, name: &str, priority: u8, decision: Decision) {
-            match decision {
-                Decision::Notify => {
-                    self.in_all.push(now);
-                    if priority < URGENT {
-                        self.ordinary.entry(name.to_owned()).or_default().push(now);
-                    }
-                }
-                Decision::Fold => *self.folded.entry(name.to_owned()).or_default() += 1,
-                Decision::Silent => panic!("a text message is never silent"),
-            }
-        }
-
-        fn took(&mut self, now: Moment, summary: Option<Summary>) {
-            let Some(summary) = summary else { return };
-            self.in_all.push(now);
-            for (name, count) in summary.counts {
-                self.ordinary.entry(name.clone()).or_default().push(now);
-                *self.told.entry(name).or_default() += count;
-            }
-        }
-    }
-
-    fn within(popups: &[Moment], limit: usize) -> Result<(), TestCaseError> {
-        for group in popups.windows(limit + 1) {
-            prop_assert!(group[limit].since(group[0]) >= WINDOW, "{} popups in a window: {group:?}", limit + 1);
-        }
-        Ok(())
-    }
-
-    fn at(ms: u64) -> Moment {
-        Moment::new(Duration::from_millis(ms))
-    }
-
-    fn text(priority: u8) -> Message {
-        Message {
-            id: None,
-            title: "title".to_owned(),
-            body: "body".to_owned(),
-            priority,
-            kind: MessageKind::Text,
-            size: 4,
-            caught_up: false,
-        }
     }
 }

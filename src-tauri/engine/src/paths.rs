@@ -13,6 +13,9 @@ const SOCKET_PATH_MAX: usize = 103;
 /// The settings that a system's administrator gives every user.
 const SYSTEM_SETTINGS: &str = "/etc/heartwire/config.toml";
 
+/// The socket's folder beside the data. A folder that the person made may let others in; this one never does.
+const SOCKET_FOLDER: &str = "run";
+
 /// The places of one installation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paths {
@@ -25,6 +28,8 @@ pub struct Paths {
     /// Held by the resident as long as it runs.
     pub lock: PathBuf,
     /// Where the resident listens; on Windows the name of a pipe.
+    ///
+    /// It has a folder of its own, which must be this user's alone: [`crate::control::bind`] sees to that.
     ///
     /// A socket's path must be short. Where the usual one is not, it is `heartwire-<hash of the usual path>/control.sock`
     /// in the folder for temporary files, so that every process with the same places finds the same socket.
@@ -61,7 +66,7 @@ impl Paths {
             system_settings_file: None,
             database: home.join("heartwire.db"),
             lock: home.join("heartwire.lock"),
-            control_socket: control_socket(&home),
+            control_socket: control_socket(&home.join(SOCKET_FOLDER)),
             logs: home.join("logs"),
         })
     }
@@ -77,45 +82,19 @@ impl Paths {
             database: data.join("heartwire.db"),
             lock: data.join("heartwire.lock"),
             control_socket: control_socket(
-                &runtime.map_or_else(|| data.to_owned(), |runtime| runtime.join("heartwire")),
+                &runtime.map_or_else(|| data.join(SOCKET_FOLDER), |runtime| runtime.join("heartwire")),
             ),
             logs: data.join("logs"),
         })
     }
 
-    /// Makes every folder that is missing, for this user only. Fails for the folder of a socket in a shared place if it
-    /// belongs to someone else.
+    /// Makes every folder that is missing, for this user only.
+    ///
+    /// # Errors
+    /// The first of them that cannot be made; the others are made all the same.
     pub fn create_folders(&self) -> io::Result<()> {
-        for file in [&self.settings_file, &self.database, &self.lock] {
-            create_parent(file)?;
-        }
-        create_folder(&self.logs)?;
-        if cfg!(unix) {
-            create_parent(&self.control_socket)?;
-            self.check_socket_folder()?;
-        }
-        Ok(())
-    }
-
-    /// Whoever may write to the socket's folder could put another socket there.
-    #[cfg(unix)]
-    fn check_socket_folder(&self) -> io::Result<()> {
-        use std::os::unix::fs::MetadataExt;
-        let (Some(folder), Some(data)) = (self.control_socket.parent(), self.database.parent()) else { return Ok(()) };
-        if folder == data {
-            return Ok(());
-        }
-        let found = std::fs::symlink_metadata(folder)?;
-        if found.is_dir() && found.mode() & 0o777 == 0o700 && found.uid() == std::fs::metadata(data)?.uid() {
-            return Ok(());
-        }
-        let message = format!("{} must be a folder that only you may enter: remove it", folder.display());
-        Err(io::Error::new(io::ErrorKind::PermissionDenied, message))
-    }
-
-    #[cfg(not(unix))]
-    fn check_socket_folder(&self) -> io::Result<()> {
-        Ok(())
+        let files = [&self.settings_file, &self.database, &self.lock].map(|file| create_parent(file));
+        files.into_iter().chain([create_folder(&self.logs)]).collect()
     }
 }
 
@@ -157,7 +136,7 @@ fn hash(path: &Path) -> u64 {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
-    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::fs::MetadataExt;
 
     #[test]
     fn everything_lies_below_the_home_that_was_asked_for() {
@@ -201,23 +180,19 @@ mod tests {
     fn a_bound_socket_shows_that_the_path_fits() {
         let home = tempfile::tempdir().unwrap();
         let paths = Paths::under(&home.path().join("deep".repeat(40))).unwrap();
-        paths.create_folders().unwrap();
+        create_parent(&paths.control_socket).unwrap();
         std::os::unix::net::UnixListener::bind(&paths.control_socket).unwrap();
         std::fs::remove_dir_all(paths.control_socket.parent().unwrap()).unwrap();
     }
 
     #[test]
-    fn a_socket_folder_that_others_may_enter_is_refused() {
+    fn a_folder_that_cannot_be_made_does_not_keep_the_others_from_being_made() {
         let home = tempfile::tempdir().unwrap();
         let mut paths = Paths::under(home.path()).unwrap();
-        let shared = home.path().join("shared");
-        std::fs::create_dir(&shared).unwrap();
-        paths.control_socket = shared.join("control.sock");
-        std::fs::set_permissions(&shared, PermissionsExt::from_mode(0o755)).unwrap();
-        let error = paths.create_folders().unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
-        std::fs::set_permissions(&shared, PermissionsExt::from_mode(0o700)).unwrap();
-        paths.create_folders().unwrap();
+        std::fs::write(home.path().join("file"), "").unwrap();
+        paths.settings_file = home.path().join("file").join("config.toml");
+        assert!(paths.create_folders().is_err());
+        assert!(paths.logs.is_dir());
     }
 
     #[test]
@@ -227,6 +202,6 @@ mod tests {
         assert_eq!(paths.control_socket, runtime.path().join("heartwire/control.sock"));
         assert_eq!(paths.system_settings_file.as_deref(), Some(Path::new(SYSTEM_SETTINGS)));
         let gone = Paths::of_platform(Some(runtime.path().join("gone").into())).unwrap();
-        assert_eq!(gone.control_socket.parent(), gone.database.parent());
+        assert_eq!(gone.control_socket.parent(), Some(gone.database.with_file_name("run").as_path()));
     }
 }

@@ -7,12 +7,12 @@ use heartwire_core::control::{Reply, Request};
 use heartwire_engine::control::ShellRequest;
 use heartwire_engine::supervisor::Handle;
 use tauri::AppHandle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::windows::Windows;
 use crate::signals::Signals;
-use crate::tray::{self, Action};
+use crate::tray::{self, Action, Host};
 
 /// Every socket closes within 1 s; what takes longer than this is left behind.
 const END_WITHIN: Duration = Duration::from_secs(2);
@@ -20,6 +20,7 @@ const END_WITHIN: Duration = Duration::from_secs(2);
 /// What runs, and what it listens to.
 pub struct Keeper {
     pub handle: Handle,
+    pub tray_host: watch::Sender<Host>,
     pub control: Option<JoinHandle<()>>,
     pub requests: mpsc::Receiver<ShellRequest>,
     pub windows: Windows,
@@ -37,7 +38,7 @@ impl Keeper {
     /// Runs until a signal, the tray or a client ends the app.
     pub async fn keep(mut self, app: AppHandle) {
         let (clicks, mut clicked) = mpsc::unbounded_channel();
-        tray::start(&app, self.handle.snapshots(), clicks.clone());
+        tray::start(&app, self.handle.snapshots(), clicks.clone(), self.tray_host.clone());
         if self.open_window {
             self.windows.show(None);
         }

@@ -4,23 +4,27 @@
 mod keeper;
 mod lock;
 mod picture;
+mod shown;
 mod windows;
 
 use std::time::Duration;
 
 use heartwire_core::control::{FailCode, Reply, Request};
-use heartwire_engine::control::{self, Client};
+use heartwire_engine::control::{self, Client, ControlError};
 use heartwire_engine::paths::Paths;
 use heartwire_engine::settings_file;
 use heartwire_engine::supervisor::{self, NotifyOptions, Options, Source};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::app::{self, LastWindow};
 use crate::exit::{Ended, Failure};
 use crate::signals::Signals;
+use crate::tray;
+use crate::tray::Host;
 
 use self::keeper::Keeper;
 use self::lock::Lock;
+use self::shown::Shown;
 use self::windows::Windows;
 
 /// How long a second start waits for the first one to answer, or to end.
@@ -64,15 +68,17 @@ async fn open(paths: Paths, open_window: bool) -> Result<Keeper, Failure> {
         .map_err(|error| Failure::wrong(format!("no memory for the history: {error}")))?;
     let (to_shell, requests) = mpsc::channel(8);
     let (pushes, _) = broadcast::channel(8);
+    let (tray_host, tray) = watch::channel(Host::Unknown);
+    let shown = Shown::new(handle.clone(), tray);
     let control = match control::bind(&socket) {
-        Ok(listener) => Some(tokio::spawn(control::serve(listener, handle.clone(), to_shell, pushes.clone()))),
+        Ok(listener) => Some(tokio::spawn(control::serve(listener, shown, to_shell, pushes.clone()))),
         Err(error) => {
             // The sockets and the notifications work without it; the window and the command line do not.
             tracing::error!(%error, socket = %socket.display(), "there is no control socket, so no window can be opened");
             None
         }
     };
-    Ok(Keeper { handle, control, requests, windows: Windows::new(pushes), signals, open_window })
+    Ok(Keeper { handle, tray_host, control, requests, windows: Windows::new(pushes), signals, open_window })
 }
 
 fn options(paths: Paths) -> Options {
@@ -80,7 +86,7 @@ fn options(paths: Paths) -> Options {
     Options {
         database: Some(paths.database.clone()),
         settings: Source::Files { paths, environment: settings_file::environment() },
-        notify: Some(NotifyOptions { icon }),
+        notify: Some(NotifyOptions { icon, system_words: tray::summary_words() }),
         demo: true,
         events: None,
     }
@@ -109,6 +115,8 @@ async fn find_the_resident(paths: &Paths) -> Result<Resident, Failure> {
                     Reply::Failed { code: FailCode::Stopping, .. } => {}
                     reply => return Ok(Resident::Other(reply)),
                 },
+                // Waiting would not change who that is.
+                Err(error @ ControlError::OtherUser { .. }) => return Err(error.into()),
                 Err(error) => tracing::debug!(%error, "the running Heartwire does not answer yet"),
             }
             tokio::time::sleep(ASK_AGAIN).await;

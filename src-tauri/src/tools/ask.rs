@@ -1,7 +1,6 @@
 //! The commands that ask the running app: `send` and `status`.
 
 use std::future::Future;
-use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use heartwire_core::control::{Reply, Request};
@@ -28,9 +27,7 @@ pub fn status(json: bool) -> Ended {
     } else {
         words(&snapshot, now_ms())
     };
-    // Whoever reads it may have enough.
-    let _ = out::line(&text);
-    Ok(ExitCode::SUCCESS)
+    out::only_line(&text)
 }
 
 fn ask(request: Request) -> Result<Reply, Failure> {
@@ -58,11 +55,7 @@ fn words(snapshot: &Snapshot, now_ms: i64) -> String {
     let names = snapshot.connections.iter().map(|connection| connection.name.chars().count());
     let width = names.max().unwrap_or_default();
     let connections = snapshot.connections.iter().map(|connection| line(connection, width, now_ms));
-    let problems = snapshot.problems.iter().map(|problem| {
-        let file = problem.file.as_ref().map(|file| format!("{file}: ")).unwrap_or_default();
-        let line = problem.line.map(|line| format!("line {line}: ")).unwrap_or_default();
-        format!("problem: {file}{line}{}", problem.message)
-    });
+    let problems = snapshot.problems.iter().map(|problem| format!("problem: {}", super::check::line(problem)));
     connections.chain(problems).collect::<Vec<_>>().join("\n")
 }
 

@@ -20,9 +20,7 @@ pub fn run(file: Option<&Path>) -> Ended {
     };
     if loaded.problems.is_empty() {
         let count = loaded.connections.len();
-        // Whoever reads it may have enough.
-        let _ = out::line(&format!("ok: {count} connection{}", if count == 1 { "" } else { "s" }));
-        return Ok(ExitCode::SUCCESS);
+        return out::only_line(&format!("ok: {count} connection{}", if count == 1 { "" } else { "s" }));
     }
     tell(&loaded.problems);
     Ok(ExitCode::FAILURE)
@@ -36,7 +34,7 @@ pub fn tell(problems: &[Problem]) {
 }
 
 /// `file:line: message`, as compilers write it, so that editors find the place.
-fn line(problem: &Problem) -> String {
+pub(super) fn line(problem: &Problem) -> String {
     let file = problem.file.as_deref().map(|file| format!("{file}:")).unwrap_or_default();
     let line = problem.line.map(|line| format!("{line}:")).unwrap_or_default();
     let gap = if file.is_empty() && line.is_empty() { "" } else { " " };

@@ -14,7 +14,7 @@ use tauri::image::Image;
 use tokio::sync::{mpsc, watch};
 
 use super::words::{Words, desktop_locale};
-use super::{Action, Entry, Icon, TrayModel};
+use super::{Action, Entry, Host, Icon, TrayModel};
 
 /// The first pause before the bus is tried again; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -25,9 +25,14 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 /// The least time between two changes of what is shown.
 const PACE: Duration = Duration::from_millis(250);
 
-/// Starts the tray; it ends with the snapshots. What is clicked comes out of the channel.
-pub fn start(_: &AppHandle, snapshots: watch::Receiver<Arc<Snapshot>>, clicks: mpsc::UnboundedSender<Action>) {
-    tauri::async_runtime::spawn(keep(snapshots, clicks));
+/// Starts the tray; it ends with the snapshots. What is clicked comes out of the channel, and whether there is a tray.
+pub fn start(
+    _: &AppHandle,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    clicks: mpsc::UnboundedSender<Action>,
+    host: watch::Sender<Host>,
+) {
+    tauri::async_runtime::spawn(keep(snapshots, clicks, host));
 }
 
 /// How a stay on the bus ended.
@@ -38,15 +43,20 @@ enum Left {
     NoBus(String),
 }
 
-async fn keep(mut snapshots: watch::Receiver<Arc<Snapshot>>, clicks: mpsc::UnboundedSender<Action>) {
+async fn keep(
+    mut snapshots: watch::Receiver<Arc<Snapshot>>,
+    clicks: mpsc::UnboundedSender<Action>,
+    host: watch::Sender<Host>,
+) {
     let locale = desktop_locale();
     let mut pause = FIRST_PAUSE;
     loop {
         let began = tokio::time::Instant::now();
-        let left = stay(&mut snapshots, &clicks, &locale).await;
+        let left = stay(&mut snapshots, &clicks, &host, &locale).await;
         if began.elapsed() > LONGEST_PAUSE {
             pause = FIRST_PAUSE;
         }
+        Host::Missing.tell(&host);
         match left {
             Left::Done => return,
             Left::NoBus(why) if pause == FIRST_PAUSE => {
@@ -66,6 +76,7 @@ async fn keep(mut snapshots: watch::Receiver<Arc<Snapshot>>, clicks: mpsc::Unbou
 async fn stay(
     snapshots: &mut watch::Receiver<Arc<Snapshot>>,
     clicks: &mpsc::UnboundedSender<Action>,
+    host: &watch::Sender<Host>,
     locale: &str,
 ) -> Left {
     // ksni does not say when its bus dies; a connection of our own ends at the same time and does.
@@ -76,14 +87,21 @@ async fn stay(
     };
     let mut alive = zbus::MessageStream::from(&bus);
     let mut shown = model(snapshots, locale);
-    let item = Item { model: shown.clone(), clicks: clicks.clone() }.assume_sni_available(true);
+    let (watcher, mut news_of_watcher) = mpsc::unbounded_channel();
+    let item = Item { model: shown.clone(), clicks: clicks.clone(), watcher }.assume_sni_available(true);
     let tray = match tokio::time::timeout(ANSWER_LIMIT, item.spawn()).await {
         Ok(Ok(tray)) => tray,
         Ok(Err(error)) => return Left::NoBus(error.to_string()),
         Err(_) => return Left::NoBus("the tray's watcher does not answer".to_owned()),
     };
+    // That there is none has been said before this; that there is one is said only when it comes later.
+    news_of_watcher.try_recv().unwrap_or(Host::There).tell(host);
     let left = loop {
         tokio::select! {
+            Some(news) = news_of_watcher.recv() => {
+                news.tell(host);
+                continue;
+            }
             message = alive.next() => match message {
                 Some(Ok(_)) => continue,
                 Some(Err(error)) => break Left::NoBus(format!("the session bus went away: {error}")),
@@ -121,6 +139,8 @@ async fn ended(snapshots: &mut watch::Receiver<Arc<Snapshot>>) {
 struct Item {
     model: TrayModel,
     clicks: mpsc::UnboundedSender<Action>,
+    /// Whether there is a watcher, each time that changes.
+    watcher: mpsc::UnboundedSender<Host>,
 }
 
 impl Item {
@@ -177,10 +197,14 @@ impl ksni::Tray for Item {
 
     fn watcher_online(&self) {
         tracing::info!("the tray's host is there");
+        // Nobody listens once the tray has ended.
+        let _ = self.watcher.send(Host::There);
     }
 
     fn watcher_offline(&self, reason: OfflineReason) -> bool {
         tracing::info!(?reason, "no tray host for now; `heartwire` once more opens the window");
+        // See above.
+        let _ = self.watcher.send(Host::Missing);
         true
     }
 }

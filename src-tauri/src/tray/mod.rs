@@ -4,6 +4,8 @@
 mod model;
 mod words;
 
+pub use words::summary_words;
+
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
 mod backend;
@@ -13,3 +15,21 @@ mod backend;
 
 pub use backend::start;
 pub use model::{Action, Entry, Icon, TrayModel};
+
+/// Whether the desktop shows the tray.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// It has not answered yet.
+    Unknown,
+    /// It does.
+    There,
+    /// There is nothing that would.
+    Missing,
+}
+
+impl Host {
+    /// Tells whoever follows it, if it is news.
+    fn tell(self, to: &tokio::sync::watch::Sender<Self>) {
+        to.send_if_modified(|known| std::mem::replace(known, self) != self);
+    }
+}

@@ -13,7 +13,7 @@ use tauri::{AppHandle, Wry};
 use tokio::sync::{mpsc, watch};
 
 use super::words::{Words, desktop_locale};
-use super::{Action, Entry, Icon, TrayModel};
+use super::{Action, Entry, Host, Icon, TrayModel};
 
 /// The least time between two changes of what is shown.
 const PACE: Duration = Duration::from_millis(250);
@@ -22,20 +22,32 @@ const PACE: Duration = Duration::from_millis(250);
 type Actions = Arc<Mutex<HashMap<String, Action>>>;
 
 /// Starts the tray; it ends with the snapshots. What is clicked comes out of the channel.
-pub fn start(app: &AppHandle, snapshots: watch::Receiver<Arc<Snapshot>>, clicks: mpsc::UnboundedSender<Action>) {
-    tauri::async_runtime::spawn(keep(app.clone(), snapshots, clicks));
+pub fn start(
+    app: &AppHandle,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    clicks: mpsc::UnboundedSender<Action>,
+    host: watch::Sender<Host>,
+) {
+    tauri::async_runtime::spawn(keep(app.clone(), snapshots, clicks, host));
 }
 
-async fn keep(app: AppHandle, mut snapshots: watch::Receiver<Arc<Snapshot>>, clicks: mpsc::UnboundedSender<Action>) {
+async fn keep(
+    app: AppHandle,
+    mut snapshots: watch::Receiver<Arc<Snapshot>>,
+    clicks: mpsc::UnboundedSender<Action>,
+    host: watch::Sender<Host>,
+) {
     let actions = Actions::default();
     let mut shown = model(&mut snapshots);
     let tray = match build(&app, &shown, &actions, clicks) {
         Ok(tray) => tray,
         Err(error) => {
             tracing::warn!(%error, "there is no tray; `heartwire` once more opens the window");
+            Host::Missing.tell(&host);
             return;
         }
     };
+    Host::There.tell(&host);
     while snapshots.changed().await.is_ok() {
         let newest = model(&mut snapshots);
         if newest != shown {

@@ -115,6 +115,15 @@ impl Words {
     }
 }
 
+/// The words of popups that tell of several messages, in the desktop's language.
+pub fn summary_words() -> heartwire_core::attention::Words {
+    if is_simplified_chinese(&desktop_locale()) {
+        heartwire_core::attention::Words::SimplifiedChinese
+    } else {
+        heartwire_core::attention::Words::English
+    }
+}
+
 /// The desktop's locale (POSIX: the first of these that is set decides).
 pub fn desktop_locale() -> String {
     let set = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(|name| std::env::var(name).ok());

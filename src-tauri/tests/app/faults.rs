@@ -1,4 +1,4 @@
-//! What surrounds the app fails, and the app goes on: the notification daemon, the panel, the app itself, its settings.
+//! What surrounds the app fails, and the app goes on: the notification daemon, the panel, the app itself.
 
 use heartwire_core::view::LinkState::Connected;
 use heartwire_core::view::ProblemKind;
@@ -36,6 +36,40 @@ fn a_crash_of_the_app_loses_no_message_that_came() {
 }
 
 #[test]
+fn a_crash_of_the_app_loses_no_popup_that_was_owed() {
+    let mut desktop = Desktop::start().unwrap();
+    let mut server = Server::start(Library::Websockets, "crm-heartbeat");
+    desktop.stop_notifications();
+    let mut resident = Resident::start(&desktop, &settings(&server));
+    resident.wait_for_state(&desktop, "crm", Connected, SOON);
+    server.wait_for("opened");
+    for number in 0..12 {
+        server.send(&format!("owed {number}"));
+    }
+    let all_came = || (resident.status(&desktop).messages.len() == 12).then_some(());
+    eventually("all messages", SOON, all_came).unwrap();
+    resident.crash_and_start(&desktop);
+    desktop.start_notifications().unwrap();
+    // The oldest are shown one by one, the rest is told in one popup.
+    let told = || {
+        let popups = desktop.notifications().ok()?;
+        let single = |number: usize| popups.iter().any(|popup| popup.body == format!("owed {number}"));
+        let rest = popups.iter().any(|popup| popup.summary.contains("7 more messages"));
+        ((0..5).all(single) && rest).then_some(())
+    };
+    eventually("every message in a popup", SOON, told)
+        .unwrap_or_else(|failure| panic!("{failure}: {:#?}", desktop.notifications()));
+    // What was told is not owed any more.
+    let before = desktop.notifications().unwrap().len();
+    resident.crash_and_start(&desktop);
+    resident.wait_for_state(&desktop, "crm", Connected, SOON);
+    server.send("after both crashes");
+    let newest = || desktop.notifications().ok()?.iter().any(|popup| popup.body == "after both crashes").then_some(());
+    eventually("the newest popup", SOON, newest).unwrap();
+    assert_eq!(desktop.notifications().unwrap().len(), before + 1, "{:#?}", desktop.notifications());
+}
+
+#[test]
 fn without_a_notification_daemon_messages_are_kept_and_popups_return_with_it() {
     let mut desktop = Desktop::start().unwrap();
     let mut server = Server::start(Library::Websockets, "crm-heartbeat");
@@ -57,6 +91,26 @@ fn without_a_notification_daemon_messages_are_kept_and_popups_return_with_it() {
 }
 
 #[test]
+fn the_window_is_told_that_there_is_no_tray_as_long_as_there_is_none() {
+    let mut desktop = Desktop::start().unwrap();
+    desktop.stop_panel().unwrap();
+    let resident = Resident::start(&desktop, "");
+    let told = |desktop: &Desktop, missing: bool| {
+        let look = || {
+            let problems = resident.status(desktop).problems;
+            let tray = problems.into_iter().find(|problem| problem.kind == ProblemKind::Tray);
+            (tray.is_some() == missing).then_some(tray)
+        };
+        eventually(&format!("missing: {missing}"), SOON, look).unwrap()
+    };
+    let words = told(&desktop, true).unwrap().message;
+    assert!(words.contains("start Heartwire again"), "{words}");
+    desktop.restart_panel().unwrap();
+    tray_item(&desktop);
+    assert_eq!(told(&desktop, false), None);
+}
+
+#[test]
 fn the_icon_comes_back_with_a_restarted_panel() {
     let mut desktop = Desktop::start().unwrap();
     let server = Server::start(Library::Websockets, "crm-heartbeat");
@@ -68,23 +122,4 @@ fn the_icon_comes_back_with_a_restarted_panel() {
         let menu = tray_item(&desktop).menu().unwrap();
         assert!(tray::find(&menu, "crm").is_some(), "{menu:#?}");
     }
-}
-
-#[test]
-fn what_is_valid_runs_and_each_error_is_told_with_its_line() {
-    let desktop = Desktop::start().unwrap();
-    let server = Server::start(Library::Websockets, "crm-heartbeat");
-    let wrong = "\n[[connections]]\nname = \"wrong\"\nurl = \"ftp://127.0.0.1/\"\n\n[[connections]]\nname = \"zero\"\nurl = \"ws://127.0.0.1/\"\nheartbeat.every = \"0s\"\n";
-    let text = settings(&server) + wrong;
-    let line_of =
-        |needle: &str| u32::try_from(text.lines().position(|line| line.contains(needle)).unwrap() + 1).unwrap();
-    let resident = Resident::start(&desktop, &text);
-    resident.wait_for_state(&desktop, "crm", Connected, SOON);
-    let snapshot = resident.status(&desktop);
-    assert_eq!(snapshot.connections.iter().map(|connection| &connection.name).collect::<Vec<_>>(), ["crm"]);
-    let problems = snapshot.problems.iter().filter(|problem| problem.kind == ProblemKind::Settings);
-    let lines: Vec<_> = problems.map(|problem| problem.line).collect();
-    assert_eq!(lines, [Some(line_of("ftp:")), Some(line_of("0s"))], "{:#?}", snapshot.problems);
-    let (status, _) = resident.command(&desktop, &["check"]);
-    assert_eq!(status.code(), Some(1));
 }

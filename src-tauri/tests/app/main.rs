@@ -6,6 +6,8 @@
 mod desktop;
 mod faults;
 mod listen;
+mod log_file;
 mod presets;
 mod resident;
 mod server;
+mod wrong_input;

@@ -7,8 +7,11 @@ use heartwire_core::view::LinkState::{Connected, Connecting, Waiting};
 use rustix::process::Signal;
 use serde_json::json;
 use xtask::command::say;
+use xtask::desktop::Desktop;
+use xtask::process::eventually;
 
 use crate::listen::Listen;
+use crate::resident::Resident;
 use crate::server::{Library, SOON, Server};
 
 /// Short times, so that a test takes seconds; the presets' own are tested below and in core.
@@ -109,6 +112,28 @@ fn each_preset_carries_messages_against_ws() {
     for preset in [ECHO, CRM, HEART] {
         check_messages(&preset, Library::Ws);
     }
+}
+
+/// Messages become popups of a real daemon; the answers to heartbeats, which come all the time, do not.
+#[test]
+fn each_presets_messages_are_popups_and_its_heartbeats_are_not() {
+    let desktop = Desktop::start().unwrap();
+    for (before, preset) in [ECHO, CRM, HEART].into_iter().enumerate() {
+        let mut server = Server::start(Library::Websockets, preset.id);
+        let often = "[connections.heartbeat]\nevery = \"100ms\"\n";
+        let resident = Resident::start(&desktop, &(preset.config(&server.url()) + often));
+        resident.wait_for_state(&desktop, "feed", Connected, SOON);
+        server.wait_for("opened");
+        let title = format!("for {}", preset.id);
+        let answered = || resident.status(&desktop).connections[0].heartbeat.map(drop);
+        eventually("an answered heartbeat", SOON, answered).unwrap();
+        server.send(&json!({ "title": title, "text": "hello" }).to_string());
+        let shown = || desktop.notifications().ok()?.into_iter().find(|popup| popup.summary == title);
+        assert_eq!(eventually("the popup", SOON, shown).unwrap().body, "hello");
+        assert_eq!(resident.status(&desktop).messages.len(), before + 1, "nothing else became a message");
+    }
+    let all = desktop.notifications().unwrap();
+    assert_eq!(all.len(), 3, "one popup each: {all:#?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::{ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use heartwire_core::view::{ConnectionView, LinkState, Snapshot};
@@ -23,25 +23,35 @@ pub struct Resident {
 impl Resident {
     /// Starts it with this settings file, and waits until it answers.
     pub fn start(desktop: &Desktop, settings: &str) -> Self {
+        Self::start_with(desktop, settings, &[])
+    }
+
+    /// The same with more in its environment.
+    pub fn start_with(desktop: &Desktop, settings: &str, env: &[(&str, &str)]) -> Self {
         let home = desktop.folder().join("heartwire");
         fs::create_dir_all(&home).unwrap();
         if !settings.is_empty() {
             fs::write(home.join("config.toml"), settings).unwrap();
         }
-        Self::start_in(desktop, home)
+        Self::start_in(desktop, home, env)
     }
 
     /// Ends it as a crash does, and starts it again with the same home.
     pub fn crash_and_start(&mut self, desktop: &Desktop) {
         self.running.signal(Signal::KILL).unwrap();
         self.running.wait(SOON).unwrap();
-        *self = Self::start_in(desktop, self.home.clone());
+        *self = Self::start_in(desktop, self.home.clone(), &[]);
     }
 
-    fn start_in(desktop: &Desktop, home: PathBuf) -> Self {
+    fn start_in(desktop: &Desktop, home: PathBuf, env: &[(&str, &str)]) -> Self {
         let log = fs::File::create(desktop.folder().join("heartwire.log")).unwrap();
         let mut command = desktop.command(HEARTWIRE);
-        command.env("HEARTWIRE_HOME", &home).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command
+            .env("HEARTWIRE_HOME", &home)
+            .envs(env.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log);
         let resident = Self { running: Running::start(&mut command).unwrap(), home };
         eventually("the resident to answer", SOON, || resident.try_status(desktop)).unwrap();
         resident
@@ -49,9 +59,14 @@ impl Resident {
 
     /// Runs the command line beside it.
     pub fn command(&self, desktop: &Desktop, args: &[&str]) -> (ExitStatus, String) {
-        let mut command = desktop.command(HEARTWIRE);
-        let output = command.args(args).env("HEARTWIRE_HOME", &self.home).output().unwrap();
+        let output = self.output(desktop, args);
         (output.status, String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// The same with everything it says.
+    pub fn output(&self, desktop: &Desktop, args: &[&str]) -> Output {
+        let mut command = desktop.command(HEARTWIRE);
+        command.args(args).env("HEARTWIRE_HOME", &self.home).output().unwrap()
     }
 
     /// What `heartwire status --json` says.

@@ -109,6 +109,16 @@ impl Server {
         self.wait_for("received")["text"].as_str().unwrap().to_owned()
     }
 
+    /// The same that is not this one, such as a heartbeat.
+    pub fn received_other_than(&mut self, usual: &str) -> String {
+        loop {
+            let text = self.received();
+            if text != usual {
+                return text;
+            }
+        }
+    }
+
     /// Stops it where it stands: its sockets stay open and nothing answers.
     pub fn freeze(&self) {
         self.running.signal(Signal::STOP).unwrap();

@@ -114,12 +114,21 @@ impl Desktop {
 
     /// Ends the panel as a crash does and starts it again; its tray is empty until the icons come back by themselves.
     pub fn restart_panel(&mut self) -> Result<(), Failure> {
-        self.panel.signal(rustix::process::Signal::KILL)?;
-        if self.panel.wait(READY_WITHIN).is_none() {
-            return Err(Failure::new("the panel did not end"));
-        }
+        self.stop_panel()?;
         self.panel = start_panel(&self.env, self.folder.path())?;
         self.bus.wait_for(tray::WATCHER, READY_WITHIN)
+    }
+
+    /// Ends the panel as a crash does: there is no tray until [`Self::restart_panel`].
+    pub fn stop_panel(&mut self) -> Result<(), Failure> {
+        if self.panel.ended().is_some() {
+            return Ok(());
+        }
+        self.panel.signal(rustix::process::Signal::KILL)?;
+        match self.panel.wait(READY_WITHIN) {
+            Some(_) => Ok(()),
+            None => Err(Failure::new("the panel did not end")),
+        }
     }
 
     /// Starts the notification daemon, and again after [`Self::stop_notifications`].

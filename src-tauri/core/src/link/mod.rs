@@ -75,7 +75,8 @@ pub enum Input {
 pub enum ReconnectReason {
     /// The person asked: also a `Retry-After` does not hold.
     ByPerson,
-    /// This computer woke or its network changed: a hint that a `Retry-After` outweighs.
+    /// This computer woke or its network changed: a hint that a `Retry-After` outweighs. A link that is up is not
+    /// replaced for it, but probed at once.
     Environment,
 }
 

@@ -30,6 +30,18 @@ pub enum ControlError {
     /// Nobody listens at the socket.
     #[error("Heartwire is not running: nobody answers at {}", .0.display())]
     NotRunning(PathBuf),
+    /// Somebody else listens at the socket, and was sent nothing.
+    #[error(
+        "another user (uid {uid}) answers at {}, so nothing was sent: have it removed, or set HEARTWIRE_HOME to a folder \
+         of yours",
+        path.display()
+    )]
+    OtherUser {
+        /// The socket.
+        path: PathBuf,
+        /// Who listens.
+        uid: u32,
+    },
     /// The resident ended, or closed this connection.
     #[error("Heartwire closed the control connection")]
     Closed,
@@ -62,12 +74,9 @@ impl Client {
     /// Connects to the resident's socket.
     ///
     /// # Errors
-    /// [`ControlError::NotRunning`] if nobody listens there.
+    /// [`ControlError::NotRunning`] if nobody listens there, [`ControlError::OtherUser`] if somebody else does.
     pub async fn connect(path: &Path) -> Result<Self, ControlError> {
-        let stream = connect(path).await.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ControlError::NotRunning(path.to_owned()),
-            _ => ControlError::Io(error),
-        })?;
+        let stream = connect(path).await?;
         let (from, to) = tokio::io::split(stream);
         let (lines, queue) = mpsc::channel(REQUESTS_WAITING);
         let (newest, snapshots) = watch::channel(None);
@@ -113,9 +122,11 @@ impl Client {
         self.request(request).await.unwrap_or_else(|error| {
             let code = match error {
                 ControlError::TooLong => FailCode::BadRequest,
-                ControlError::NotRunning(_) | ControlError::Closed | ControlError::Timeout | ControlError::Io(_) => {
-                    FailCode::Stopping
-                }
+                ControlError::NotRunning(_)
+                | ControlError::OtherUser { .. }
+                | ControlError::Closed
+                | ControlError::Timeout
+                | ControlError::Io(_) => FailCode::Stopping,
             };
             Reply::Failed { code, message: error.to_string() }
         })

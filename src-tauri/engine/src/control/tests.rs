@@ -2,6 +2,10 @@
 
 #![cfg(unix)]
 
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -14,7 +18,12 @@ use tokio::net::UnixStream;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 
+use super::socket::connect_to;
 use super::{Client, ControlError, Listener, Push, Resident, ShellRequest, bind, serve};
+
+#[path = "../../tests/common/mod.rs"]
+mod common;
+use common::skip;
 
 #[tokio::test]
 async fn two_clients_get_their_own_replies_and_the_same_snapshots() {
@@ -230,10 +239,7 @@ async fn a_client_learns_that_the_resident_has_ended() {
 
 #[tokio::test]
 async fn the_socket_of_a_dead_resident_is_replaced_but_a_file_is_not() {
-    use std::os::unix::fs::PermissionsExt;
-
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("control.sock");
+    let (_folder, path) = private_place();
     // The standard library's listener leaves its file behind, as a killed resident does.
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     assert!(matches!(Client::connect(&path).await, Err(ControlError::NotRunning(_))));
@@ -248,8 +254,7 @@ async fn the_socket_of_a_dead_resident_is_replaced_but_a_file_is_not() {
 
 #[tokio::test]
 async fn another_users_connection_is_closed_unanswered() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("control.sock");
+    let (folder, path) = private_place();
     let house = House::at(folder, bind(&path).unwrap().of_another_user(), path);
     let mut raw = house.raw().await;
     let _ = raw.stream.write_all(&line_of(1, Request::Quit)).await;
@@ -259,27 +264,110 @@ async fn another_users_connection_is_closed_unanswered() {
 
 #[tokio::test]
 async fn a_real_other_user_gets_nothing_even_when_the_files_let_it_in() {
-    use std::os::unix::fs::PermissionsExt;
-
+    let name = "a_real_other_user_gets_nothing_even_when_the_files_let_it_in";
     let house = House::open();
     let folder = house.path().parent().unwrap().to_owned();
     for path in [house.path(), folder, house.folder.path().to_owned()] {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).unwrap();
+        std::fs::set_permissions(path, Permissions::from_mode(0o777)).unwrap();
     }
     let script = "import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); \
                   s.sendall(b'{\"id\":1,\"request\":{\"kind\":\"status\"}}\\n'); print(len(s.recv(100)))";
-    let as_nobody = ["--reuid", "65534", "--regid", "65534", "--clear-groups", "/usr/bin/python3", "-c", script];
-    let ran = tokio::process::Command::new("setpriv").args(as_nobody).arg(house.path()).output().await;
+    let ran = as_nobody(script, &house.path()).output().await;
     let got = match ran {
         Ok(ran) if ran.status.success() => String::from_utf8(ran.stdout).unwrap(),
         // Closed while the client wrote, or with its line unread: as good as an empty answer.
         Ok(ran) if closed_on(&ran.stderr) => "0".to_owned(),
-        Ok(ran) => return println!("SKIPPED: {}", String::from_utf8_lossy(&ran.stderr).trim()),
-        Err(error) => return println!("SKIPPED: no setpriv: {error}"),
+        Ok(ran) => return skip(name, String::from_utf8_lossy(&ran.stderr).trim()),
+        Err(error) => return skip(name, &format!("no setpriv: {error}")),
     };
     assert_eq!(got.trim(), "0", "another user was answered");
     assert_eq!(house.asked(), 0);
     assert!(house.client().await.request(Request::Status).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_socket_in_a_folder_that_is_not_this_users_alone_is_not_made() {
+    let home = tempfile::tempdir().unwrap();
+    let check = |folder: &Path, reason: &str| {
+        let error = bind(&folder.join("control.sock")).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied, "{error}");
+        let words = error.to_string();
+        assert!(words.contains(&folder.display().to_string()) && words.contains(reason), "{reason}: {words}");
+        assert!(!folder.join("control.sock").exists(), "{reason}");
+    };
+    let folder = home.path().join("open");
+    std::fs::create_dir(&folder).unwrap();
+    for mode in [0o755, 0o770, 0o701, 0o1777] {
+        std::fs::set_permissions(&folder, Permissions::from_mode(mode)).unwrap();
+        check(&folder, "chmod 700");
+    }
+    std::fs::set_permissions(&folder, Permissions::from_mode(0o700)).unwrap();
+    drop(bind(&folder.join("control.sock")).unwrap());
+    let link = home.path().join("link");
+    std::os::unix::fs::symlink(&folder, &link).unwrap();
+    check(&link, "is not a folder");
+    match std::os::unix::fs::chown(&folder, Some(NOBODY), None) {
+        Ok(()) => check(&folder, "belongs to another user (uid 65534)"),
+        Err(error) => {
+            let name = "a_socket_in_a_folder_that_is_not_this_users_alone_is_not_made";
+            skip(name, &format!("no folder can be given away: {error}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_sends_nothing_to_a_socket_of_another_user() {
+    let house = House::open();
+    let me = std::fs::metadata(house.path()).unwrap().uid();
+    assert!(connect_to(&house.path(), me).await.is_ok());
+    let refused = connect_to(&house.path(), me + 1).await;
+    assert!(matches!(refused, Err(ControlError::OtherUser { uid, .. }) if uid == me), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_socket_that_another_user_put_in_our_place_gets_no_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    // The umask counts where a folder is made.
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
+    let path = folder.path().join("control.sock");
+    let script = "import os,socket,sys; s=socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(1); \
+                  os.chmod(sys.argv[1], 0o777); print('ready', flush=True); c,_=s.accept(); print(len(c.recv(100)))";
+    let spawned = as_nobody(script, &path).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn();
+    let name = "a_socket_that_another_user_put_in_our_place_gets_no_byte";
+    let mut thief = match spawned {
+        Ok(thief) => thief,
+        Err(error) => return skip(name, &format!("no setpriv: {error}")),
+    };
+    let mut said = BufReader::new(thief.stdout.take().unwrap()).lines();
+    if within(said.next_line()).await.unwrap().is_none() {
+        let mut why = String::new();
+        thief.stderr.take().unwrap().read_to_string(&mut why).await.unwrap();
+        return skip(name, why.trim());
+    }
+    let refused = Client::connect(&path).await;
+    assert!(matches!(refused, Err(ControlError::OtherUser { uid: NOBODY, .. })), "{refused:?}");
+    assert_eq!(within(said.next_line()).await.unwrap().as_deref(), Some("0"), "it was sent something");
+}
+
+/// Where a socket may be, in a folder that goes with the first value.
+fn private_place() -> (tempfile::TempDir, std::path::PathBuf) {
+    let private = Permissions::from_mode(0o700);
+    let folder = tempfile::Builder::new().permissions(private).tempdir().unwrap();
+    let path = folder.path().join("control.sock");
+    (folder, path)
+}
+
+/// The user who owns nothing.
+const NOBODY: u32 = 65534;
+
+/// A Python script as another user, with the socket's path as its argument.
+fn as_nobody(script: &str, path: &Path) -> tokio::process::Command {
+    let mut command = tokio::process::Command::new("setpriv");
+    let nobody = NOBODY.to_string();
+    command
+        .args(["--reuid", &nobody, "--regid", &nobody, "--clear-groups", "/usr/bin/python3", "-c", script])
+        .arg(path);
+    command
 }
 
 /// Whether a Python client's last words say that the server closed.

@@ -55,7 +55,10 @@ impl Delivery {
         let (mut unanswered, mut refused) = (0, 0);
         loop {
             let failure = match self.attempt(&popup).await {
-                Ok(()) => return self.succeeded().await,
+                Ok(()) => {
+                    self.queue.settle();
+                    return self.succeeded().await;
+                }
                 Err(failure) => failure,
             };
             self.failed(failure.reason()).await;
@@ -89,6 +92,7 @@ impl Delivery {
         if let Some(limit) = Instant::now().checked_sub(self.settings.keep_for) {
             messages += self.queue.take_older_than(limit);
         }
+        self.queue.settle();
         self.tell(NotifierEvent::NotShown { messages, reason: reason.to_owned() }).await;
     }
 

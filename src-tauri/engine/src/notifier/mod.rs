@@ -3,7 +3,8 @@
 //! decided elsewhere (`heartwire_core::attention`).
 //!
 //! While the desktop cannot show anything, popups wait in order: at most 64, then they are only counted and told
-//! together; at most ten minutes, then they are reported as not shown.
+//! together; at most ten minutes, then they are reported as not shown. [`Notifier::oldest_waiting`] tells which messages
+//! are neither, so that they can be handed over again after a crash.
 
 mod deliver;
 mod desktop;
@@ -12,7 +13,7 @@ mod queue;
 use std::sync::Arc;
 use std::time::Duration;
 
-use heartwire_core::attention::Summary;
+use heartwire_core::attention::{Summary, Words};
 use heartwire_core::message::Message;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -37,6 +38,8 @@ pub struct NotifierSettings {
     pub retry_cap: Duration,
     /// How long a popup is tried before it counts as not shown.
     pub keep_for: Duration,
+    /// The language of what the notifier itself says; [`Notifier::set_words`] changes it.
+    pub words: Words,
 }
 
 impl Default for NotifierSettings {
@@ -48,6 +51,7 @@ impl Default for NotifierSettings {
             retry_first: Duration::from_secs(1),
             retry_cap: Duration::from_secs(15),
             keep_for: Duration::from_secs(10 * 60),
+            words: Words::default(),
         }
     }
 }
@@ -65,30 +69,34 @@ pub struct Popup {
     pub priority: u8,
     /// How many messages it stands for.
     pub messages: u64,
+    /// The smallest row among them; [`NOT_STORED`](heartwire_core::attention::NOT_STORED) if none of them has one.
+    pub first_id: i64,
 }
 
 impl Popup {
-    /// The popup of one message.
-    pub fn message(connection: &str, message: &Message) -> Self {
+    /// The popup of one message in this row, or [`NOT_STORED`](heartwire_core::attention::NOT_STORED).
+    pub fn message(connection: &str, message: &Message, id: i64) -> Self {
         Self {
             connection: connection.to_owned(),
             title: message.title.clone(),
             body: message.body.clone(),
             priority: message.priority,
             messages: 1,
+            first_id: id,
         }
     }
 
     /// The popup of many messages.
-    pub fn summary(summary: &Summary) -> Self {
+    pub fn summary(summary: &Summary, words: Words) -> Self {
         let mut names = summary.counts.keys();
         let connection = if summary.counts.len() == 1 { names.next().cloned() } else { None };
         Self {
             connection: connection.unwrap_or_default(),
-            title: summary.title(),
-            body: summary.body(),
+            title: summary.title(words),
+            body: summary.body(words),
             priority: 3,
             messages: summary.total(),
+            first_id: summary.first_id,
         }
     }
 }
@@ -129,7 +137,7 @@ impl Notifier {
     /// Starts the task in the present tokio runtime. It looks at once whether there is a desktop to show anything.
     pub fn spawn(settings: NotifierSettings) -> (Self, mpsc::Receiver<NotifierEvent>) {
         let (events, receiver) = mpsc::channel(EVENTS);
-        let queue = Arc::new(Queue::default());
+        let queue = Arc::new(Queue::new(settings.words));
         let task = tokio::spawn(deliver::run(Arc::clone(&queue), settings, events));
         (Self { queue, _task: Arc::new(AbortOnDrop(task)) }, receiver)
     }
@@ -137,5 +145,22 @@ impl Notifier {
     /// Shows a popup after those that wait. Never waits; of too many popups only the number is kept and shown.
     pub fn show(&self, popup: Popup) {
         self.queue.push(popup);
+    }
+
+    /// The smallest row among the messages whose popups were neither shown nor given up yet. What was handed to
+    /// [`Self::show`] counts from that moment.
+    pub fn oldest_waiting(&self) -> Option<i64> {
+        self.queue.oldest_waiting()
+    }
+
+    /// Returns when a popup was shown or given up since the last return, so that [`Self::oldest_waiting`] may have
+    /// moved; several that settled meanwhile are one. Only one task may wait; it may stop waiting at any time.
+    pub async fn settled(&self) {
+        self.queue.settled().await;
+    }
+
+    /// The language of the summaries that the notifier makes from now on.
+    pub fn set_words(&self, words: Words) {
+        self.queue.set_words(words);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use heartwire_core::attention::Summary;
+use heartwire_core::attention::{NOT_STORED, Summary, Words};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -26,6 +26,7 @@ pub(super) struct Waiting {
 pub(super) struct Queue {
     state: Mutex<State>,
     pushed: Notify,
+    settled: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -33,6 +34,10 @@ struct State {
     waiting: VecDeque<Waiting>,
     /// What came after the queue was full; told when everything before it has been.
     folded: Option<Folded>,
+    /// The smallest row of the popup that was taken out and is being shown.
+    in_hand: Option<i64>,
+    /// The language of what was folded here.
+    words: Words,
 }
 
 #[derive(Debug)]
@@ -42,12 +47,16 @@ struct Folded {
 }
 
 impl Queue {
+    pub(super) fn new(words: Words) -> Self {
+        Self { state: Mutex::new(State { words, ..State::default() }), ..Self::default() }
+    }
+
     pub(super) fn push(&self, popup: Popup) {
         self.lock().push(popup, Instant::now());
         self.pushed.notify_one();
     }
 
-    /// The next popup; waits for one. Only one task may wait.
+    /// The next popup; waits for one. It counts as waiting until [`Self::settle`]. Only one task may wait.
     pub(super) async fn next(&self) -> Waiting {
         loop {
             if let Some(waiting) = self.lock().pop() {
@@ -55,6 +64,26 @@ impl Queue {
             }
             self.pushed.notified().await;
         }
+    }
+
+    /// The popup that was taken last needs nothing more.
+    pub(super) fn settle(&self) {
+        self.lock().in_hand = None;
+        self.settled.notify_one();
+    }
+
+    /// Returns when [`Self::settle`] was called since the last return. Only one task may wait.
+    pub(super) async fn settled(&self) {
+        self.settled.notified().await;
+    }
+
+    /// The smallest row among all that is not settled.
+    pub(super) fn oldest_waiting(&self) -> Option<i64> {
+        self.lock().oldest()
+    }
+
+    pub(super) fn set_words(&self, words: Words) {
+        self.lock().words = words;
     }
 
     /// Takes out what waits since before `limit`, and tells how many messages that were.
@@ -82,27 +111,38 @@ impl State {
             return;
         }
         let folded = self.folded.get_or_insert_with(|| Folded {
-            summary: Summary { counts: BTreeMap::new(), latest_title: String::new() },
+            summary: Summary { counts: BTreeMap::new(), latest_title: String::new(), first_id: NOT_STORED },
             since: now,
         });
         let counts = &mut folded.summary.counts;
         let known = counts.len() < COUNTED_CONNECTIONS || counts.contains_key(&popup.connection);
         *counts.entry(if known { popup.connection } else { String::new() }).or_default() += popup.messages;
         folded.summary.latest_title = popup.title;
+        folded.summary.first_id = folded.summary.first_id.min(popup.first_id);
         folded.since = now;
     }
 
     fn pop(&mut self) -> Option<Waiting> {
-        self.waiting.pop_front().or_else(|| {
+        let next = self.waiting.pop_front().or_else(|| {
             let folded = self.folded.take()?;
-            Some(Waiting { popup: Popup::summary(&folded.summary), since: folded.since })
-        })
+            Some(Waiting { popup: Popup::summary(&folded.summary, self.words), since: folded.since })
+        })?;
+        self.in_hand = Some(next.popup.first_id);
+        Some(next)
+    }
+
+    fn oldest(&self) -> Option<i64> {
+        let waiting = self.waiting.iter().map(|waiting| waiting.popup.first_id);
+        let folded = self.folded.iter().map(|folded| folded.summary.first_id);
+        waiting.chain(folded).chain(self.in_hand).filter(|&id| id != NOT_STORED).min()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -147,6 +187,43 @@ mod tests {
         assert_eq!(title(queue.lock().pop()), "4");
     }
 
+    proptest! {
+        #[test]
+        fn the_oldest_waiting_is_the_smallest_row_that_is_not_settled(
+            steps in prop::collection::vec((0_u8..10, 0_i64..50), 1..500),
+        ) {
+            let queue = Queue::default();
+            let begin = Instant::now();
+            // What a queue without bounds would have: each popup's row, oldest first.
+            let mut unsettled: VecDeque<i64> = VecDeque::new();
+            let mut in_hand = 0;
+            for (step, (action, id)) in (0..).zip(steps) {
+                match action {
+                    0..=6 => {
+                        let id = if id == 0 { NOT_STORED } else { id };
+                        queue.lock().push(Popup { first_id: id, ..popup("crm", "t") }, begin + Duration::from_secs(step));
+                        unsettled.push_back(id);
+                    }
+                    7 if in_hand == 0 => {
+                        in_hand = queue.lock().pop().map_or(0, |waiting| waiting.popup.messages);
+                    }
+                    8 if in_hand > 0 => {
+                        queue.settle();
+                        unsettled.drain(..usize::try_from(std::mem::take(&mut in_hand)).unwrap());
+                    }
+                    9 => {
+                        let count = queue.take_older_than(begin + Duration::from_secs(step / 2));
+                        let first = usize::try_from(in_hand).unwrap();
+                        unsettled.drain(first..first + usize::try_from(count).unwrap());
+                    }
+                    _ => {}
+                }
+                let expected = unsettled.iter().copied().filter(|&id| id != NOT_STORED).min();
+                prop_assert_eq!(queue.oldest_waiting(), expected);
+            }
+        }
+    }
+
     fn title(waiting: Option<Waiting>) -> String {
         waiting.unwrap().popup.title
     }
@@ -158,6 +235,7 @@ mod tests {
             body: String::new(),
             priority: 3,
             messages: 1,
+            first_id: 1,
         }
     }
 }

@@ -1,10 +1,12 @@
-//! The store: messages, the spans of each connection's life and who is paused, in one SQLite file. One thread owns the
+//! The store: messages, how far they were notified, the spans of each connection's life and who is paused, in one
+//! SQLite file. One thread owns the
 //! database; a [`Store`] is a handle that asks it. It decides nothing about what is stored and shows nothing.
 //!
 //! A commit that was answered survives the end of the process and of the computer: the write-ahead log is synced before
 //! the answer, once for all commits that waited together. A request that is dropped while it waits is still done.
 
 mod error;
+mod marks;
 mod query;
 mod schema;
 mod set_aside;
@@ -120,9 +122,26 @@ impl Store {
         self.run(move |database| query::end_spans(database, Some(&connection), at_ms)).await
     }
 
-    /// Notes that the program runs; to be called every half minute or so. Costs no sync of the disk.
+    /// Notes that the program runs; to be called every minute or so. Costs no sync of the disk.
     pub async fn alive(&self, at_ms: i64) -> Result<(), StoreError> {
-        self.run(move |database| query::alive(database, at_ms)).await
+        self.run(move |database| marks::alive(database, at_ms)).await
+    }
+
+    /// Every message up to this row needs no popup any more; 0 in a new database. A database that has lost this number
+    /// counts as notified.
+    pub async fn notified_up_to(&self) -> Result<i64, StoreError> {
+        self.run(|database| marks::notified_up_to(database)).await
+    }
+
+    /// Records that every message up to this row needs no popup any more; a smaller number than before changes nothing.
+    /// Costs no sync of the disk: a power cut may bring an earlier number back, a crash of the process does not.
+    pub async fn set_notified_up_to(&self, id: i64) -> Result<(), StoreError> {
+        self.run(move |database| marks::set_notified_up_to(database, id)).await
+    }
+
+    /// The text messages after this row, oldest first and at most `limit`, and how many there are in all.
+    pub async fn due_after(&self, id: i64, limit: usize) -> Result<(Vec<Stored>, u64), StoreError> {
+        self.run(move |database| marks::due_after(database, id, limit)).await
     }
 
     /// Ends every open span: before an orderly end of the program.

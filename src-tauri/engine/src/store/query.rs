@@ -84,16 +84,6 @@ pub(super) fn set_attempts(database: &Connection, span_id: i64, attempts: u32) -
     Ok(())
 }
 
-pub(super) fn alive(database: &Connection, at_ms: i64) -> rusqlite::Result<()> {
-    // Not worth a sync of the disk: after a power cut an outage that was going on may end half a minute early.
-    database.pragma_update(None, "synchronous", "NORMAL")?;
-    let written = database
-        .prepare_cached("INSERT INTO alive VALUES (1, ?1) ON CONFLICT DO UPDATE SET at_ms = ?1")
-        .and_then(|mut statement| statement.execute([at_ms]));
-    database.pragma_update(None, "synchronous", "FULL")?;
-    written.map(drop)
-}
-
 pub(super) fn history(
     database: &Connection,
     connection: Option<&str>,
@@ -242,7 +232,7 @@ fn message_kind_name(kind: MessageKind) -> &'static str {
     }
 }
 
-fn message_kind(row: &Row<'_>, column: usize) -> rusqlite::Result<MessageKind> {
+pub(super) fn message_kind(row: &Row<'_>, column: usize) -> rusqlite::Result<MessageKind> {
     match row.get_ref(column)?.as_str()? {
         "text" => Ok(MessageKind::Text),
         "binary" => Ok(MessageKind::Binary),

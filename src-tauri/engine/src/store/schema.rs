@@ -47,6 +47,9 @@ const MIGRATIONS: &[&str] = &["
     CREATE TABLE paused (connection TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 
     CREATE TABLE alive (one INTEGER PRIMARY KEY CHECK (one = 1), at_ms INTEGER NOT NULL) STRICT;
+
+    CREATE TABLE notified (one INTEGER PRIMARY KEY CHECK (one = 1), up_to INTEGER NOT NULL) STRICT;
+    INSERT INTO notified VALUES (1, 0);
 "];
 
 /// Why a database was not opened.

@@ -126,6 +126,7 @@ impl Run {
         let answer = match result {
             Ok((Ok(()), loaded)) => {
                 self.state.settings = loaded;
+                self.popups.settings(&self.state.settings.general);
                 let renamed = self.names_changed(&named);
                 self.apply(renamed).await;
                 self.writes.prune(self.state.settings.general.keep_messages);

@@ -4,6 +4,7 @@
 mod changes;
 mod demo;
 mod links;
+mod popups;
 mod requests;
 mod run;
 mod settings;
@@ -13,6 +14,7 @@ mod writes;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use heartwire_core::attention::Words;
 use heartwire_core::control::{FailCode, Reply, Request};
 use heartwire_core::listen::Event;
 use heartwire_core::view::Snapshot;
@@ -40,6 +42,8 @@ pub struct Options {
 pub struct NotifyOptions {
     /// An icon name or the path of an image file.
     pub icon: Option<String>,
+    /// The words for the language "system".
+    pub system_words: Words,
 }
 
 /// Where settings come from.

@@ -3,22 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use heartwire_core::attention::Decision;
+use heartwire_core::attention::NOT_STORED;
 use heartwire_core::link::LinkStatus;
 use heartwire_core::listen::Event;
 use heartwire_core::message::Message;
-use heartwire_core::time::Moment;
 use heartwire_core::view::{LastMessage, SNAPSHOT_ROWS, Snapshot, Span};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::changes::Changes;
 use super::links::now_ms;
+use super::popups::Popups;
 use super::state::State;
 use super::writes::{Outcome, Write, Writes};
 use super::{Asked, Options, Source};
 use crate::driver::{ConnectionId, DriverEvent, DriverEventKind};
-use crate::notifier::{Notifier, NotifierEvent, NotifierSettings, Popup};
+use crate::notifier::NotifierEvent;
 use crate::settings_file;
 use crate::store::{NewMessage, Store, StoreError};
 
@@ -52,14 +52,13 @@ pub struct Run {
     pub(super) internal_sender: mpsc::UnboundedSender<Internal>,
     internal: mpsc::UnboundedReceiver<Internal>,
     asked: mpsc::Receiver<Asked>,
-    notifier_events: Option<mpsc::Receiver<NotifierEvent>>,
+    pub(super) popups: Popups,
     listener: Option<mpsc::Sender<Event>>,
     snapshots: watch::Sender<Arc<Snapshot>>,
     snapshot_at: Instant,
     alive_at: Instant,
     prune_at: Instant,
     committed_since_prune: usize,
-    origin: Instant,
 }
 
 impl Run {
@@ -72,18 +71,11 @@ impl Run {
             Source::Given(settings) => std::mem::take(settings.as_mut()),
         };
         let (store, storage_problem) = open_store(options.database.as_deref())?;
-        let (notifier, notifier_events) = match &options.notify {
-            Some(notify) => {
-                let settings = NotifierSettings { icon: notify.icon.clone(), ..NotifierSettings::default() };
-                let (notifier, events) = Notifier::spawn(settings);
-                (Some(notifier), Some(events))
-            }
-            None => (None, None),
-        };
+        let popups = Popups::new(options.notify.as_ref(), &settings.general);
         let (driver_events_sender, driver_events) = mpsc::channel(256);
         let (internal_sender, internal) = mpsc::unbounded_channel();
         let listener = options.events.clone();
-        let mut state = State::new(options, settings, notifier);
+        let mut state = State::new(options, settings);
         state.opening_problem = storage_problem;
         let (snapshots, receiver) = watch::channel(Arc::new(state.snapshot()));
         let now = Instant::now();
@@ -96,14 +88,13 @@ impl Run {
             internal_sender,
             internal,
             asked,
-            notifier_events,
+            popups,
             listener,
             snapshots,
             snapshot_at: now,
             alive_at: now,
             prune_at: now,
             committed_since_prune: 0,
-            origin: now,
         };
         run.remember().await;
         run.apply(None).await;
@@ -130,7 +121,7 @@ impl Run {
         let reading = !self.writes.full() && self.state.outbox.len() < MOST_EVENTS;
         let retry_at = self.writes.retry_at();
         let snapshot_due = self.state.dirty.then_some(self.snapshot_at);
-        let summary_due = self.state.attention.poll_timeout().map(|at| self.origin + at.since_origin());
+        let summary_due = self.popups.summary_due();
         tokio::select! {
             asked = self.asked.recv() => match asked {
                 Some(Asked::Request { request, reply }) => self.answer(request, reply),
@@ -141,10 +132,10 @@ impl Run {
             Some(internal) = self.internal.recv() => self.internal(internal),
             changed = self.changes.ended() => self.change_ended(changed).await,
             outcome = self.writes.outcome() => self.written(outcome),
-            Some(event) = next_notifier_event(&mut self.notifier_events) => self.notifier_event(event),
+            told = self.popups.told() => self.notifier_told(told),
             () = deliver(self.listener.as_ref(), &mut self.state.outbox) => {}
             () = sleep_until_some(snapshot_due) => self.publish(),
-            () = sleep_until_some(summary_due) => self.show_summary(),
+            () = sleep_until_some(summary_due) => self.popups.show_summary(),
             () = sleep_until_some(retry_at) => self.writes.release(),
             () = sleep_until(self.alive_at) => {
                 self.alive_at = Instant::now() + ALIVE_EVERY;
@@ -165,8 +156,13 @@ impl Run {
         };
         match rows.await {
             Ok((history, messages, paused)) => {
+                let newest = messages.first().map_or(0, |message| message.id);
                 self.state.remember(history, messages);
                 self.state.paused = paused.into_iter().collect();
+                if let Err(error) = self.popups.repeat(self.writes.store(), newest).await {
+                    self.state.storage_problem(Some(error.to_string()));
+                }
+                self.mark_notified();
             }
             Err(error) => self.state.storage_problem(Some(error.to_string())),
         }
@@ -235,10 +231,11 @@ impl Run {
         match outcome {
             Outcome::Committed(stored) => {
                 for stored in &stored {
-                    self.notify(&stored.connection, &stored.message);
+                    self.popups.decide(&stored.connection, stored.id, &stored.message);
                     self.state.message_stored(stored);
                 }
                 self.committed_since_prune += stored.len();
+                self.mark_notified();
             }
             Outcome::CommittedLate(stored) => stored.iter().for_each(|stored| self.state.message_stored(stored)),
             Outcome::SpanBegun(row, span) => self.state.span_stored(row, span),
@@ -248,7 +245,7 @@ impl Run {
             Outcome::Refused(messages, error) => {
                 // A message is worth more than its row: it is shown at once, and stored when the disk takes it.
                 for new in &messages {
-                    self.notify(&new.connection, &new.message);
+                    self.popups.decide(&new.connection, NOT_STORED, &new.message);
                 }
                 return self.refused(&error);
             }
@@ -267,35 +264,19 @@ impl Run {
         self.state.not_stored = self.writes.lost();
     }
 
-    fn notify(&mut self, connection: &str, message: &Message) {
-        if !self.state.settings.general.notifications || self.state.notifier.is_none() {
-            return;
-        }
-        let now = Moment::new(self.origin.elapsed());
-        match self.state.attention.decide(now, connection, message) {
-            Decision::Notify => self.popup(Popup::message(connection, message)),
-            Decision::Fold | Decision::Silent => {}
+    /// Notes up to where no popup is owed.
+    fn mark_notified(&mut self) {
+        if let Some(id) = self.popups.mark() {
+            self.writes.notified(id);
         }
     }
 
-    fn popup(&self, popup: Popup) {
-        if let Some(notifier) = &self.state.notifier {
-            notifier.show(popup);
-        }
-    }
-
-    fn show_summary(&mut self) {
-        let summary = self.state.attention.take_summary(Moment::new(self.origin.elapsed()));
-        if let Some(summary) = summary.filter(|_| self.state.settings.general.notifications) {
-            self.popup(Popup::summary(&summary));
-        }
-    }
-
-    fn notifier_event(&mut self, event: NotifierEvent) {
-        match event {
-            NotifierEvent::Available => self.state.notification_problem(None),
-            NotifierEvent::Unavailable(reason) => self.state.notification_problem(Some(reason)),
-            NotifierEvent::NotShown { messages, reason } => self.state.not_shown(messages, &reason),
+    fn notifier_told(&mut self, told: Option<NotifierEvent>) {
+        match told {
+            None => self.mark_notified(),
+            Some(NotifierEvent::Available) => self.state.notification_problem(None),
+            Some(NotifierEvent::Unavailable(reason)) => self.state.notification_problem(Some(reason)),
+            Some(NotifierEvent::NotShown { messages, reason }) => self.state.not_shown(messages, &reason),
         }
     }
 
@@ -323,6 +304,7 @@ impl Run {
                 () = sleep_until(limit) => break,
             }
         }
+        self.mark_notified();
         // What the disk refused gets one more try.
         self.writes.release();
         loop {
@@ -377,13 +359,6 @@ async fn deliver(listener: Option<&mpsc::Sender<Event>>, outbox: &mut std::colle
         }
         // Nobody reads any more; the listener's owner ends the program.
         Err(_) => outbox.clear(),
-    }
-}
-
-async fn next_notifier_event(events: &mut Option<mpsc::Receiver<NotifierEvent>>) -> Option<NotifierEvent> {
-    match events {
-        Some(events) => events.recv().await,
-        None => std::future::pending().await,
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use heartwire_core::attention::Attention;
 use heartwire_core::dialect::Dialects;
 use heartwire_core::listen::Event;
 use heartwire_core::message::MessageKind;
@@ -15,7 +14,6 @@ use super::Source;
 use super::demo::Demo;
 use super::links::{LinkRecord, now_ms};
 use crate::driver::ConnectionId;
-use crate::notifier::Notifier;
 use crate::settings_file::Loaded;
 use crate::store::{BeginSpan, Stored};
 use crate::tls::TlsConfig;
@@ -41,8 +39,6 @@ pub struct State {
     pub paused: BTreeSet<String>,
     pub demo_wanted: bool,
     pub demo: Option<Demo>,
-    pub notifier: Option<Notifier>,
-    pub attention: Attention,
     pub tls: TlsConfig,
     pub dialects: Dialects,
     history: VecDeque<OutageView>,
@@ -65,7 +61,7 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(options: super::Options, settings: Loaded, notifier: Option<Notifier>) -> Self {
+    pub fn new(options: super::Options, settings: Loaded) -> Self {
         Self {
             source: options.settings,
             settings,
@@ -75,8 +71,6 @@ impl State {
             paused: BTreeSet::new(),
             demo_wanted: options.demo,
             demo: None,
-            notifier,
-            attention: Attention::new(),
             tls: TlsConfig::platform(),
             dialects: Dialects::default(),
             history: VecDeque::new(),

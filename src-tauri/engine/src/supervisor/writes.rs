@@ -33,6 +33,7 @@ pub enum Write {
 enum Latest {
     Alive(i64),
     Prune(u32),
+    Notified(i64),
 }
 
 /// What came of a write.
@@ -70,6 +71,7 @@ pub struct Writes {
     queue: VecDeque<Write>,
     alive: Option<i64>,
     prune: Option<u32>,
+    notified: Option<i64>,
     in_flight: Option<Pin<Box<dyn Future<Output = Done> + Send>>>,
     held_until: Option<Instant>,
     /// The rows of the spans that last, by connection.
@@ -86,6 +88,7 @@ impl Writes {
             queue: VecDeque::new(),
             alive: None,
             prune: None,
+            notified: None,
             in_flight: None,
             held_until: None,
             open_rows: BTreeMap::new(),
@@ -124,6 +127,11 @@ impl Writes {
         self.prune = Some(keep);
     }
 
+    /// No popup is owed for messages up to this one.
+    pub fn notified(&mut self, id: i64) {
+        self.notified = Some(id);
+    }
+
     /// Whether links should stop reading until the store has caught up.
     pub fn full(&self) -> bool {
         self.messages.len() >= MOST_MESSAGES
@@ -136,7 +144,8 @@ impl Writes {
 
     /// Whether nothing is left that can be written now.
     pub fn idle(&self) -> bool {
-        let nothing = self.queue.is_empty() && self.refused.is_empty() && self.alive.is_none() && self.prune.is_none();
+        let latest = self.alive.is_some() || self.prune.is_some() || self.notified.is_some();
+        let nothing = self.queue.is_empty() && self.refused.is_empty() && !latest;
         self.in_flight.is_none() && self.messages.is_empty() && (nothing || self.held_until.is_some())
     }
 
@@ -174,9 +183,12 @@ impl Writes {
         if !self.refused.is_empty() {
             return Some(Job::Again(std::mem::take(&mut self.refused)));
         }
-        let queued = self.queue.pop_front().map(Job::Queued);
-        let alive = || self.alive.take().map(|at_ms| Job::Latest(Latest::Alive(at_ms)));
-        queued.or_else(alive).or_else(|| self.prune.take().map(|keep| Job::Latest(Latest::Prune(keep))))
+        if let Some(write) = self.queue.pop_front() {
+            return Some(Job::Queued(write));
+        }
+        let notified = self.notified.take().map(Latest::Notified);
+        let latest = notified.or_else(|| self.alive.take().map(Latest::Alive));
+        latest.or_else(|| self.prune.take().map(Latest::Prune)).map(Job::Latest)
     }
 
     /// Waits for the write under way; for ever if there is none.
@@ -212,6 +224,7 @@ impl Writes {
             Job::Queued(write) => self.queue.push_front(write),
             Job::Latest(Latest::Alive(at_ms)) => self.alive = self.alive.or(Some(at_ms)),
             Job::Latest(Latest::Prune(keep)) => self.prune = self.prune.or(Some(keep)),
+            Job::Latest(Latest::Notified(id)) => self.notified = self.notified.or(Some(id)),
         }
         Outcome::Failed(error)
     }
@@ -223,6 +236,7 @@ async fn perform(store: Store, job: Job, row: Option<i64>) -> Done {
         Job::Again(messages) => store.commit(messages.clone()).await.map(Outcome::CommittedLate),
         Job::Queued(write) => store_one(&store, write, row).await,
         Job::Latest(Latest::Alive(at_ms)) => store.alive(*at_ms).await.map(|()| Outcome::Done),
+        Job::Latest(Latest::Notified(id)) => store.set_notified_up_to(*id).await.map(|()| Outcome::Done),
         Job::Latest(Latest::Prune(keep)) => store.prune(*keep).await.map(|gone| {
             tracing::debug!("storage: {gone} old messages removed");
             Outcome::Done

@@ -7,6 +7,7 @@ mod bus;
 mod common;
 mod dunst;
 mod service;
+mod waiting;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -331,7 +332,14 @@ fn quick() -> NotifierSettings {
 }
 
 fn popup(title: &str) -> Popup {
-    Popup { connection: "crm".to_owned(), title: title.to_owned(), body: "a body".to_owned(), priority: 3, messages: 1 }
+    Popup {
+        connection: "crm".to_owned(),
+        title: title.to_owned(),
+        body: "a body".to_owned(),
+        priority: 3,
+        messages: 1,
+        first_id: 1,
+    }
 }
 
 async fn next(events: &mut mpsc::Receiver<NotifierEvent>) -> NotifierEvent {

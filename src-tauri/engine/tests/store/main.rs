@@ -7,6 +7,7 @@ mod common;
 mod crash;
 mod damage;
 mod disk;
+mod notified;
 
 use std::fs;
 use std::path::{Path, PathBuf};
