@@ -107,6 +107,31 @@ async fn dropping_the_server_ends_every_connection() {
     assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err());
 }
 
+#[tokio::test]
+async fn a_script_by_the_clock_is_one_for_all_and_a_newcomer_joins_in_the_middle() {
+    let began = Instant::now();
+    let steps = "every = '900ms'\n[[steps]]\nafter = '400ms'\ndo = 'silence'\nfor = '300ms'\n\
+                 [[steps]]\nafter = '100ms'\ndo = 'send'\ntext = 'after'\n";
+    let (port, log) = start(steps).await;
+    let mut first = connect(port).await;
+    let silences = || log.lock().unwrap().iter().filter(|event| matches!(event.what, What::Silent(_))).count();
+    while silences() == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(began.elapsed() >= Duration::from_millis(400));
+    // The silence is not the newcomer's, whose next step is the message. That it comes before the next silence is the
+    // clock's doing: from its opening on, a silence would be first.
+    let mut newcomer = connect(port).await;
+    newcomer.send(Message::text("HeartBeat")).await.unwrap();
+    assert_eq!(text(&mut newcomer).await, "HeartBeat");
+    assert_eq!(text(&mut newcomer).await, "after");
+    assert_eq!(text(&mut first).await, "after");
+    assert!(began.elapsed() >= Duration::from_millis(800));
+    assert_eq!(text(&mut first).await, "after");
+    assert!(began.elapsed() >= Duration::from_millis(1700));
+    assert!(silences() >= 2);
+}
+
 #[test]
 fn the_demo_talks_every_quarter_minute_and_is_silent_once_a_minute() {
     let script = Script::default();
@@ -125,9 +150,10 @@ fn the_demo_talks_every_quarter_minute_and_is_silent_once_a_minute() {
             other => panic!("{other:?}"),
         }
     }
-    assert!(script.repeat);
+    assert_eq!(script.every, Some(Duration::from_secs(60)));
     assert_eq!(sends, [2, 17, 32, 47]);
-    assert_eq!(silences, [(60, 12)]);
+    // Early enough for whoever watches for a minute only, the return and what comes after it included.
+    assert_eq!(silences, [(18, 12)]);
 }
 
 #[test]
@@ -153,6 +179,11 @@ fn a_bad_script_is_refused_with_its_line() {
 
     let endless = Script::parse("repeat = true\n[[steps]]\ndo = 'send'\ntext = 'x'\n").unwrap_err();
     assert!(endless.to_string().contains("without taking any time"), "{endless}");
+    for every in ["1s", "0s"] {
+        let written = format!("every = '{every}'\n[[steps]]\nafter = '2s'\ndo = 'send'\ntext = 'x'\n");
+        let error = Script::parse(&written).unwrap_err().to_string();
+        assert!(error.contains("the steps take 2 s"), "{error}");
+    }
 }
 
 #[test]

@@ -63,21 +63,33 @@ const HEART: Preset = Preset {
 impl Preset {
     /// The configuration of a connection "feed" from this preset, with the preset's own times.
     fn config(&self, url: &str) -> String {
+        self.config_with("1s", url)
+    }
+
+    fn config_with(&self, connect_timeout: &str, url: &str) -> String {
         let on_open = self.on_open.map(|frame| format!("on_open = ['{frame}']\n")).unwrap_or_default();
         let (id, path) = (self.id, self.path);
         format!(
-            "[[connections]]\nname = \"feed\"\npreset = \"{id}\"\nurl = \"{url}{path}\"\nconnect_timeout = \"1s\"\n{on_open}"
+            "[[connections]]\nname = \"feed\"\npreset = \"{id}\"\nurl = \"{url}{path}\"\nconnect_timeout = \"{connect_timeout}\"\n{on_open}"
         )
     }
 
     /// The same with short times.
     fn quick_config(&self, url: &str) -> String {
-        let (every, timeout) = (EVERY.as_millis(), TIMEOUT.as_millis());
-        let times = format!(
-            "[connections.heartbeat]\nevery = \"{every}ms\"\ntimeout = \"{timeout}ms\"\n[connections.reconnect]\nfixed = \"300ms\"\n"
-        );
-        self.config(url) + &times
+        self.config(url) + &quick_times(TIMEOUT)
     }
+
+    /// The same for a link that must not be lost, however busy the machine is.
+    fn patient_config(&self, url: &str) -> String {
+        self.config_with("20s", url) + &quick_times(SOON)
+    }
+}
+
+fn quick_times(timeout: Duration) -> String {
+    let (every, timeout) = (EVERY.as_millis(), timeout.as_millis());
+    format!(
+        "[connections.heartbeat]\nevery = \"{every}ms\"\ntimeout = \"{timeout}ms\"\n[connections.reconnect]\nfixed = \"300ms\"\n"
+    )
 }
 
 #[test]
@@ -202,7 +214,7 @@ fn each_preset_waits_its_own_delay_spread_by_a_tenth() {
 #[test]
 fn a_binary_frame_and_hostile_text_do_no_harm() {
     let mut server = Server::start(Library::Websockets, CRM.id);
-    let mut listen = Listen::start(&CRM.quick_config(&server.url()));
+    let mut listen = Listen::start(&CRM.patient_config(&server.url()));
     listen.wait_for_state(Connected, SOON);
     server.wait_for("opened");
     server.order(&json!({"do": "send-binary", "bytes": 3}));
@@ -221,7 +233,7 @@ fn a_binary_frame_and_hostile_text_do_no_harm() {
 #[test]
 fn ending_listen_closes_the_socket_as_going_away() {
     let mut server = Server::start(Library::Websockets, CRM.id);
-    let mut listen = Listen::start(&CRM.quick_config(&server.url()));
+    let mut listen = Listen::start(&CRM.patient_config(&server.url()));
     listen.wait_for_state(Connected, SOON);
     server.wait_for("opened");
     listen.process().signal(Signal::TERM).unwrap();
@@ -233,7 +245,7 @@ fn ending_listen_closes_the_socket_as_going_away() {
 /// Opens, beats, delivers what the server sends and nothing else, and says so in the promised lines.
 fn check_messages(preset: &Preset, library: Library) {
     let mut server = Server::start(library, preset.id);
-    let mut listen = Listen::start(&preset.quick_config(&server.url()));
+    let mut listen = Listen::start(&preset.patient_config(&server.url()));
     listen.wait_for_state(Connecting, SOON);
     listen.wait_for_state(Connected, SOON);
     assert_eq!(server.wait_for("opened")["path"], preset.path);

@@ -109,12 +109,28 @@ fn machine_paths() -> Result<Verdict, Failure> {
     Err(Failure::new(format!("these lines name a folder of one machine:\n  {}", found.join("\n  "))))
 }
 
-/// The numbers of the lines that name the root, or something below the home folder.
+/// The numbers of the lines that name the root, or something below the home folder. A root such as /src or /app says
+/// nothing of a machine: files name such folders with good reason.
 fn naming(text: &str, root: &str, home: &str) -> Vec<usize> {
-    let root = if root.len() > 1 { root.to_owned() } else { "\0".to_owned() };
-    let home = if home.len() > 1 { format!("{home}/") } else { "\0".to_owned() };
-    let names = |line: &str| line.contains(&root) || line.contains(&home);
+    let is_telling = root.trim_matches('/').contains('/');
+    let names = |line: &str| {
+        (is_telling && paths_after(line, root).next().is_some())
+            || (home.len() > 1 && paths_after(line, home).any(|rest| rest.starts_with('/')))
+    };
     text.lines().enumerate().filter(|(_, line)| names(line)).map(|(at, _)| at + 1).collect()
+}
+
+/// What follows each place where the line names this path, and not one that only looks like it, such as `/work/apple` or
+/// `my/work/app` for `/work/app`.
+fn paths_after<'a>(line: &'a str, path: &'a str) -> impl Iterator<Item = &'a str> {
+    let in_name = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    line.match_indices(path).filter_map(move |(at, _)| {
+        let (before, after) = (&line[..at], &line[at + path.len()..]);
+        let begins = !before.ends_with(|c| in_name(c) || matches!(c, '.' | '~'));
+        // A dot ends a sentence, unless a name goes on after it.
+        let ends = !after.trim_start_matches('.').starts_with(in_name);
+        (begins && ends).then_some(after)
+    })
 }
 
 #[cfg(test)]
@@ -126,5 +142,21 @@ mod tests {
         let text = "a\nsee /home/ann/heartwire/README.md\n/home/ann/.cargo\n/home/ann\n/etc/heartwire";
         assert_eq!(naming(text, "/home/ann/heartwire", "/home/ann"), [2, 3]);
         assert_eq!(naming(text, "", ""), [0; 0]);
+        assert_eq!(naming(text, "/", "/"), [0; 0]);
+    }
+
+    #[test]
+    fn a_path_is_named_only_where_it_begins_and_ends() {
+        let text = "(/work/app)\n/work/apple\nmy/work/app/x\n/work/app.\nfile:///work/app/x\n/work/app.rs\n\"/work/app\"\n/work/app-2\n~/work/app\n./work/app";
+        assert_eq!(naming(text, "/work/app", "/home/ann"), [1, 4, 5, 7]);
+        assert_eq!(naming("cd /home/anne/x\nsee x/home/ann/y\n'/home/ann/y'", "/work/app", "/home/ann"), [3]);
+    }
+
+    #[test]
+    fn a_root_of_one_component_says_nothing_of_a_machine() {
+        let text = "<script src=\"/src/main.ts\">\ntests/app/main.rs\n/app/x\n/root/.cargo";
+        for root in ["/src", "/app", "/app/"] {
+            assert_eq!(naming(text, root, "/root"), [4], "{root}");
+        }
     }
 }

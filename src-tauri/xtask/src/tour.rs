@@ -17,7 +17,8 @@ use crate::dirs;
 use crate::process::Running;
 use crate::webdriver::{Theme, Window};
 
-/// How long the tour takes unless told.
+/// How long the tour takes unless told. The demo server falls silent 18 s after its start, and within half a minute that
+/// outage is over and in the history; the rest is for the pictures of it.
 pub const USUAL_LENGTH: Duration = Duration::from_secs(60);
 /// How long before the end the views are opened at the latest, for their pictures.
 const FOR_PICTURES: Duration = Duration::from_secs(25);

@@ -46,7 +46,9 @@ fn two_desktops_do_not_see_each_other_and_leave_nothing_behind() {
     drop((one, two));
     for folder in folders {
         assert!(!folder.exists(), "{}", folder.display());
-        assert_eq!(processes_that_mention(&folder), [""; 0]);
+        // What the bus has started ends with it, but in its own time.
+        let gone = || processes_that_mention(&folder).is_empty().then_some(());
+        eventually("everything on the desktop to end", Duration::from_secs(10), gone).unwrap();
     }
 }
 

@@ -68,21 +68,49 @@ impl Client {
 
     /// Plays the script, then answers heartbeats for as long as the client stays.
     async fn run(&self, socket: &mut WebSocketStream<TcpStream>) -> End {
+        let played = match self.house.script.every {
+            Some(every) => self.play_by_the_clock(socket, every).await,
+            None => self.play(socket).await,
+        };
+        match played {
+            Err(end) => end,
+            Ok(()) => self.listen(socket, None).await.err().unwrap_or(End::Ours),
+        }
+    }
+
+    async fn play(&self, socket: &mut WebSocketStream<TcpStream>) -> Result<(), End> {
         let script = &self.house.script;
         loop {
             for step in &script.steps {
-                if let Err(end) = self.listen(socket, Some(Instant::now() + step.after)).await {
-                    return end;
-                }
-                if let Err(end) = self.act(socket, &step.action).await {
-                    return end;
-                }
+                self.listen(socket, Some(Instant::now() + step.after)).await?;
+                self.act(socket, &step.action).await?;
             }
             if !script.repeat || script.steps.is_empty() {
-                break;
+                return Ok(());
             }
         }
-        self.listen(socket, None).await.err().unwrap_or(End::Ours)
+    }
+
+    /// Takes part in the steps that begin from now on.
+    async fn play_by_the_clock(&self, socket: &mut WebSocketStream<TcpStream>, every: Duration) -> Result<(), End> {
+        let opened = Instant::now();
+        let mut turn = self.house.started;
+        while turn + every <= opened {
+            turn += every;
+        }
+        loop {
+            let mut at = turn;
+            for step in &self.house.script.steps {
+                at += step.after;
+                if at >= opened {
+                    self.listen(socket, Some(at)).await?;
+                    self.act(socket, &step.action).await?;
+                }
+                at += step.action.length();
+            }
+            turn += every;
+            self.listen(socket, Some(turn)).await?;
+        }
     }
 
     /// Answers what comes, until then or for ever.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use client::Client;
 pub use event::{Event, What};
@@ -21,8 +21,13 @@ pub use script::{Action, Script, ScriptError, Step};
 /// Serves every client that comes, each with its own run of the script, until the future is dropped: then every
 /// connection goes with it. What happens is told to `log`, which must not wait.
 pub async fn serve(listener: TcpListener, script: Script, log: impl Fn(Event) + Send + Sync + 'static) {
-    let house =
-        Arc::new(House { script, log: Box::new(log), run: Timestamp::now().as_millisecond(), told: AtomicU64::new(0) });
+    let house = Arc::new(House {
+        script,
+        log: Box::new(log),
+        started: Instant::now(),
+        run: Timestamp::now().as_millisecond(),
+        told: AtomicU64::new(0),
+    });
     let mut clients = JoinSet::new();
     for number in 1.. {
         let accepted = loop {
@@ -49,6 +54,8 @@ pub async fn serve(listener: TcpListener, script: Script, log: impl Fn(Event) + 
 struct House {
     script: Script,
     log: Box<dyn Fn(Event) + Send + Sync>,
+    /// The clock of a script that is played by it.
+    started: Instant,
     /// Told apart from other runs of the server, so that the ids of its messages are never used twice.
     run: i64,
     /// How many messages were told so far.

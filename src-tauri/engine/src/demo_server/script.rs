@@ -1,7 +1,8 @@
 //! What the demo server does on each connection, one step after the other; written in TOML:
 //!
 //! ```toml
-//! repeat = true
+//! repeat = true                  # each connection begins again after its last step
+//! # every = "1min"               # or: by the server's clock, the same steps for all connections in each such time
 //! heartbeat = "HeartBeat"        # the text that is sent back
 //!
 //! [[steps]]
@@ -29,6 +30,9 @@ use jiff::fmt::friendly::SpanParser;
 use serde::Deserialize;
 use serde_spanned::Spanned;
 
+/// The least time after which steps begin again.
+const SHORTEST: Duration = Duration::from_millis(10);
+
 /// The steps of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
@@ -36,6 +40,9 @@ pub struct Script {
     pub steps: Vec<Step>,
     /// Begin again after the last step.
     pub repeat: bool,
+    /// The steps are not played from each opening but by the server's clock, and begin again each time this has passed:
+    /// a connection takes part in those that begin after it opened.
+    pub every: Option<Duration>,
     /// The text that is sent back as it came.
     pub heartbeat: String,
 }
@@ -43,7 +50,7 @@ pub struct Script {
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// How long after the step before, or after the opening.
+    /// How long after the end of the step before, or after the opening.
     pub after: Duration,
     /// What is done then.
     pub action: Action,
@@ -120,11 +127,17 @@ impl Script {
             let step = Step::try_from(step.into_inner());
             steps.push(step.map_err(|message| ScriptError { file: None, line, message })?);
         }
-        let script = Self { steps, repeat: file.repeat, heartbeat: file.heartbeat };
+        let whole = |message: String| ScriptError { file: None, line: None, message };
+        let every = file.every.map(|every| time("every", &every)).transpose().map_err(whole)?;
+        let script = Self { steps, repeat: file.repeat, every, heartbeat: file.heartbeat };
         let spent: Duration = script.steps.iter().map(Step::length).sum();
-        if script.repeat && spent < Duration::from_millis(10) {
+        if let Some(every) = script.every.filter(|every| *every < spent.max(SHORTEST)) {
+            let (every, spent) = (every.as_secs_f64(), spent.as_secs_f64());
+            return Err(whole(format!("`every` is {every} s, but the steps take {spent} s")));
+        }
+        if script.repeat && spent < SHORTEST {
             let message = "the script repeats without taking any time: give a step an `after`".to_owned();
-            return Err(ScriptError { file: None, line: None, message });
+            return Err(whole(message));
         }
         Ok(script)
     }
@@ -132,19 +145,33 @@ impl Script {
 
 impl Step {
     fn length(&self) -> Duration {
-        match self.action {
-            Action::Silence(time) => self.after + time,
-            Action::Send(_) | Action::Close(_) | Action::Drop => self.after,
+        self.after + self.action.length()
+    }
+}
+
+impl Action {
+    /// How long it takes.
+    pub(super) fn length(&self) -> Duration {
+        match self {
+            Self::Silence(time) => *time,
+            Self::Send(_) | Self::Close(_) | Self::Drop => Duration::ZERO,
         }
     }
 }
 
-/// The demo: a first message soon after the opening, one every 15 s, and once a minute 12 s of silence.
+/// The demo: a first message soon after the start, one every 15 s, and once a minute 12 s of silence. The silence comes
+/// early, and by the server's clock: whoever watches the first half minute has seen an outage, and whoever comes back
+/// from one has the rest of the minute.
 impl Default for Script {
     fn default() -> Self {
         let send = |after| Step { after: Duration::from_secs(after), action: Action::Send(friendly()) };
-        let silence = Step { after: Duration::from_secs(13), action: Action::Silence(Duration::from_secs(12)) };
-        Self { steps: vec![send(2), send(15), send(15), send(15), silence], repeat: true, heartbeat: heartbeat() }
+        let silence = Step { after: Duration::from_secs(1), action: Action::Silence(Duration::from_secs(12)) };
+        Self {
+            steps: vec![send(2), send(15), silence, send(2), send(15)],
+            repeat: false,
+            every: Some(Duration::from_secs(60)),
+            heartbeat: heartbeat(),
+        }
     }
 }
 
@@ -173,6 +200,7 @@ struct WrittenScript {
     steps: Vec<Spanned<WrittenStep>>,
     #[serde(default)]
     repeat: bool,
+    every: Option<String>,
     #[serde(default = "heartbeat")]
     heartbeat: String,
 }

@@ -1,6 +1,7 @@
 //! One task a link: it feeds the link with what happens on its socket and does what the link says. In every round the
 //! deadline comes first, then a bounded amount of reading, then writing; nothing in it ever awaits a send or a consumer.
 
+mod closed;
 mod open;
 mod outbox;
 mod run;

@@ -12,9 +12,9 @@ use heartwire_core::dialect::{Dialect, Incoming};
 use heartwire_core::link::{Frame, Generation};
 use heartwire_core::message::Message;
 
-use super::NotConnected;
 use super::sends::{Sends, Told};
-use crate::dial::{broke, lost, said};
+use super::{NotConnected, closed};
+use crate::dial::{broke, lost};
 use crate::socket::Socket;
 
 /// How many frames, and about how many bytes, are read before others get their turn.
@@ -288,15 +288,7 @@ impl Open {
     fn closed(&mut self, frame: Option<&CloseFrame>, cx: &mut Context<'_>) -> End {
         // The library has queued the answer. If the network does not take it now, nobody is waiting for it.
         let politely = matches!(self.socket.poll_flush(cx), Poll::Ready(Ok(())));
-        let code = frame.map_or(1005, |frame| frame.code.into());
-        let mut text = match known(code) {
-            Some(meaning) => format!("the server closed the connection: {meaning}"),
-            None => format!("the server closed the connection with code {code}"),
-        };
-        if let Some(frame) = frame.filter(|frame| !frame.reason.is_empty()) {
-            text = format!("{text} ({})", said(&frame.reason));
-        }
-        End { cause: Cause::new(CauseCode::Closed(code), text), politely }
+        End { cause: closed::cause(frame), politely }
     }
 
     /// The stream broke. Where the peer can still be told why, it is told before the end.
@@ -319,24 +311,4 @@ impl Open {
         let heard = self.socket.poll_drain(cx).is_ready();
         (heard || *until <= Instant::now()).then(|| End { cause: cause.clone(), politely: heard })
     }
-}
-
-/// What the registered close codes mean (RFC 6455, section 7.4.1, and the IANA registry it opens).
-fn known(code: u16) -> Option<&'static str> {
-    Some(match code {
-        1000 => "it is done (1000)",
-        1001 => "it is going away (1001)",
-        1002 => "it found a protocol error (1002)",
-        1003 => "it does not take this kind of data (1003)",
-        1005 => "it gave no code (1005)",
-        1007 => "it found data that does not match its type (1007)",
-        1008 => "something is against its rules (1008)",
-        1009 => "a message was too large for it (1009)",
-        1010 => "it misses an extension (1010)",
-        1011 => "it failed (1011)",
-        1012 => "it restarts (1012)",
-        1013 => "it is overloaded (1013)",
-        1014 => "its gateway failed (1014)",
-        _ => return None,
-    })
 }

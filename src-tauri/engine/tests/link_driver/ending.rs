@@ -240,7 +240,7 @@ async fn a_link_that_cannot_recover_from_a_panic_says_so_before_it_ends() {
     let made = AtomicUsize::new(0);
     // One for the beginning and one for the socket; the one for the time after the panic fails.
     let maker = move || match made.fetch_add(1, Ordering::Relaxed) {
-        0 | 1 => Words::new(),
+        0 | 1 => Words::boxed(),
         _ => panic!("there are no more dialects, as the test wants it"),
     };
     let mut link = Link::speaking(patient(port), TlsConfig::platform(), 1, Box::new(maker));

@@ -70,7 +70,7 @@ pub fn patient(port: u16) -> Connection {
 pub struct Words;
 
 impl Words {
-    pub fn new() -> Box<dyn Dialect + Send> {
+    pub fn boxed() -> Box<dyn Dialect + Send> {
         Box::new(Self)
     }
 }
@@ -103,7 +103,7 @@ impl Link {
     }
 
     pub fn with(connection: Connection, tls: TlsConfig, capacity: usize) -> Self {
-        Self::speaking(connection, tls, capacity, Box::new(Words::new))
+        Self::speaking(connection, tls, capacity, Box::new(Words::boxed))
     }
 
     pub fn speaking(connection: Connection, tls: TlsConfig, capacity: usize, dialect: DialectMaker) -> Self {

@@ -26,11 +26,11 @@ impl Driver {
     pub(in crate::driver) async fn run(mut self) {
         while is_panic(poll_fn(|cx| self.poll(cx))).await {
             tracing::error!(connection = self.name, "a link panicked; its socket is dropped and dialled anew");
-            let salvaging = poll_fn(|cx| Poll::Ready(self.salvage(cx)));
+            let salvaging = poll_fn(|cx| self.salvage(cx));
             let mut lost = is_panic(salvaging).await;
             if !lost {
                 sleep(AFTER_PANIC).await;
-                lost = is_panic(poll_fn(|cx| Poll::Ready(self.recover(cx)))).await;
+                lost = is_panic(poll_fn(|cx| self.recover(cx))).await;
             }
             if lost {
                 tracing::error!(connection = self.name, "a link could not be recovered after a panic and ends");
@@ -40,7 +40,7 @@ impl Driver {
     }
 
     /// Closes the socket, and keeps what was read from it before the panic.
-    fn salvage(&mut self, cx: &mut Context<'_>) {
+    fn salvage(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.wire = Wire::None;
         self.asking = None;
         let messages = mem::take(&mut self.found).messages;
@@ -48,9 +48,10 @@ impl Driver {
             self.outbox.push(DriverEventKind::Messages(messages));
         }
         self.outbox.poll_send(cx);
+        Poll::Ready(())
     }
 
-    fn recover(&mut self, cx: &mut Context<'_>) {
+    fn recover(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let generation = self.link.status().generation;
         self.timer = Timer::new();
         self.dialect = (self.make_dialect)();
@@ -58,6 +59,7 @@ impl Driver {
             Cause::new(CauseCode::Protocol, "Heartwire failed on what the server sent; the connection is made anew");
         self.input(Input::Closed(generation, cause));
         self.outbox.poll_send(cx);
+        Poll::Ready(())
     }
 
     /// The last word: nobody may think that this link still lives.
