@@ -28,7 +28,6 @@ async fn invariant_29_reconnects_leave_nothing_behind() {
 }
 
 #[tokio::test]
-#[ignore = "takes half a minute: cargo test -p heartwire-engine --test link_cycles -- --ignored"]
 async fn invariant_29_ten_thousand_reconnects_leave_nothing_behind() {
     cycles(200, 50).await;
 }
