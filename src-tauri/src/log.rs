@@ -1,5 +1,5 @@
-//! The log: lines on stderr and, for the resident, which has no terminal, in a file too; chosen by `HEARTWIRE_LOG` (`info`
-//! unless it says otherwise). What may be in them is decided where they are written: no secrets, no message bodies above
+//! The log: lines on stderr and, for the resident, which has no terminal, in a file too; chosen by `HEARTWIRE_LOG`
+//! (usually `info`). What may be in them is decided where they are written: no secrets, no message bodies above
 //! DEBUG. What other crates say below INFO may hold either (the headers of an upgrade, frames) and never reaches the file.
 
 use std::io::IsTerminal;
@@ -29,14 +29,14 @@ pub struct Log {
 }
 
 /// Starts the log for this process; with a folder, also in a file there. A file that cannot be had is told on stderr and
-/// stops nothing. Call it before any thread is started.
-pub fn start(folder: Option<&Path>) -> Log {
+/// stops nothing. `usual` is the filter where `HEARTWIRE_LOG` gives none. Call it before any thread is started.
+pub fn start(folder: Option<&Path>, usual: &str) -> Log {
     let (filter, problem) = match std::env::var("HEARTWIRE_LOG") {
         Ok(wanted) => match EnvFilter::try_new(&wanted) {
             Ok(filter) => (filter, None),
-            Err(error) => (EnvFilter::new("info"), Some(error)),
+            Err(error) => (EnvFilter::new(usual), Some(error)),
         },
-        Err(_) => (EnvFilter::new("info"), None),
+        Err(_) => (EnvFilter::new(usual), None),
     };
     let (file, guard, no_file) = match folder.map(open) {
         None => (None, None, None),
@@ -53,7 +53,7 @@ pub fn start(folder: Option<&Path>) -> Log {
         crate::out::error(&format!("the log could not be started: {error}"));
     }
     if let Some(error) = problem {
-        tracing::warn!(%error, "HEARTWIRE_LOG is not a filter such as `info` or `heartwire_engine=debug`: using `info`");
+        tracing::warn!(%error, "HEARTWIRE_LOG is not a filter such as `info` or `heartwire_engine=debug`: using `{usual}`");
     }
     if let (Some(error), Some(folder)) = (no_file, folder) {
         tracing::warn!(%error, folder = %folder.display(), "there is no log file: this is said here only");

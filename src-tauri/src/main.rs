@@ -25,7 +25,9 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     // Only the resident is without a terminal. Where there are no folders at all, it says so itself.
     let folder = if cli.role.is_none() { Paths::new().ok().map(|paths| paths.logs) } else { None };
-    let _log = log::start(folder.as_deref());
+    // `listen` tells every change of state on stdout already.
+    let usual = if matches!(cli.role, Some(Role::Listen(_))) { "warn" } else { "info" };
+    let _log = log::start(folder.as_deref(), usual);
     let ended = match cli.role {
         None => resident::run(cli.window),
         Some(Role::WindowProcess { view }) => window::run(view),
