@@ -99,7 +99,7 @@ impl Handle {
         self.snapshots.clone()
     }
 
-    /// Closes every socket with 1001, writes what is pending and ends; at most about a second.
+    /// Closes every socket with 1001 within a second, writes what is pending and ends, all within a second and a half.
     pub async fn stop(&self) {
         let (done, ended) = oneshot::channel();
         if self.requests.send(Asked::Stop { done }).await.is_ok() {
