@@ -27,6 +27,7 @@ impl Need {
                 "dbus",
                 "dunst",
                 "fonts-dejavu-core",
+                "fonts-inter",
                 "fonts-noto-cjk",
                 "librsvg2-common",
                 "scrot",
