@@ -10,7 +10,7 @@ use crate::desktop::tray_item;
 use crate::resident::Resident;
 use crate::server::{Library, SOON, Server};
 
-fn settings(server: &Server) -> String {
+pub fn settings(server: &Server) -> String {
     format!(
         "[[connections]]\nname = \"crm\"\npreset = \"crm-heartbeat\"\nurl = \"{}/wsCrm?jspCode=42\"\n",
         server.url()

@@ -10,4 +10,5 @@ mod log_file;
 mod presets;
 mod resident;
 mod server;
+mod tray;
 mod wrong_input;
