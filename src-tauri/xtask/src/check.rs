@@ -120,8 +120,8 @@ fn naming(text: &str, root: &str, home: &str) -> Vec<usize> {
     text.lines().enumerate().filter(|(_, line)| names(line)).map(|(at, _)| at + 1).collect()
 }
 
-/// What follows each place where the line names this path, and not one that only looks like it, such as `/work/apple` or
-/// `my/work/app` for `/work/app`.
+/// What follows each place where the line names this path, and not one that only looks like it, such as `/srv/apple` or
+/// `my/srv/app` for `/srv/app`.
 fn paths_after<'a>(line: &'a str, path: &'a str) -> impl Iterator<Item = &'a str> {
     let in_name = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
     line.match_indices(path).filter_map(move |(at, _)| {
@@ -147,9 +147,9 @@ mod tests {
 
     #[test]
     fn a_path_is_named_only_where_it_begins_and_ends() {
-        let text = "(/work/app)\n/work/apple\nmy/work/app/x\n/work/app.\nfile:///work/app/x\n/work/app.rs\n\"/work/app\"\n/work/app-2\n~/work/app\n./work/app";
-        assert_eq!(naming(text, "/work/app", "/home/ann"), [1, 4, 5, 7]);
-        assert_eq!(naming("cd /home/anne/x\nsee x/home/ann/y\n'/home/ann/y'", "/work/app", "/home/ann"), [3]);
+        let text = "(/srv/app)\n/srv/apple\nmy/srv/app/x\n/srv/app.\nfile:///srv/app/x\n/srv/app.rs\n\"/srv/app\"\n/srv/app-2\n~/srv/app\n./srv/app";
+        assert_eq!(naming(text, "/srv/app", "/home/ann"), [1, 4, 5, 7]);
+        assert_eq!(naming("cd /home/anne/x\nsee x/home/ann/y\n'/home/ann/y'", "/srv/app", "/home/ann"), [3]);
     }
 
     #[test]
