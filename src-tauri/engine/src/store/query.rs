@@ -170,11 +170,8 @@ pub(super) fn last_message(database: &Connection, connection: &str) -> rusqlite:
         "SELECT at_ms, title, kind, size FROM message WHERE connection = ?1 ORDER BY id DESC LIMIT 1",
     )?;
     let read = |row: &Row<'_>| {
-        let title = match message_kind(row, 2)? {
-            MessageKind::Text => row.get(1)?,
-            MessageKind::Binary => format!("{} bytes", row.get::<_, i64>(3)?),
-        };
-        Ok(LastMessage { at_ms: row.get(0)?, title })
+        let size = u64::try_from(row.get::<_, i64>(3)?).unwrap_or_default();
+        Ok(LastMessage::new(row.get(0)?, message_kind(row, 2)?, &row.get::<_, String>(1)?, size))
     };
     statement.query_row([connection], read).optional()
 }

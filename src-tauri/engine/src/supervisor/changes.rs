@@ -34,8 +34,8 @@ pub struct Changes {
     under_way: Option<UnderWay>,
 }
 
-/// What came of writing the file, and what it says now.
-type Written = (Result<(), SaveError>, Loaded);
+/// What came of writing the file: what it says now.
+type Written = Result<Loaded, SaveError>;
 
 struct UnderWay {
     work: JoinHandle<Written>,
@@ -114,8 +114,8 @@ impl Run {
         };
         let (paths, environment) = (paths.clone(), environment.clone());
         let work = tokio::task::spawn_blocking(move || {
-            let saved = write(&paths.settings_file);
-            (saved, settings_file::load(&paths, &environment))
+            write(&paths.settings_file)?;
+            Ok(settings_file::load(&paths, &environment))
         });
         Ok((work, named))
     }
@@ -124,7 +124,7 @@ impl Run {
     pub(super) async fn change_ended(&mut self, changed: Changed) {
         let Changed { result, named, reply } = changed;
         let answer = match result {
-            Ok((Ok(()), loaded)) => {
+            Ok(Ok(loaded)) => {
                 self.state.settings = loaded;
                 self.popups.settings(&self.state.settings.general);
                 let renamed = self.names_changed(&named);
@@ -134,8 +134,8 @@ impl Run {
                 self.publish();
                 Reply::Ok
             }
-            Ok((Err(SaveError::NameTaken(error)), _)) => Reply::Invalid { errors: vec![error] },
-            Ok((Err(error), _)) => failed(&error),
+            Ok(Err(SaveError::NameTaken(error))) => Reply::Invalid { errors: vec![error] },
+            Ok(Err(error)) => failed(&error),
             Err(error) => failed(&error),
         };
         let _ = reply.send(answer);

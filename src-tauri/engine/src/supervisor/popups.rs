@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use heartwire_core::attention::{Attention, Decision, Summary, Words};
+use heartwire_core::attention::{Attention, Decision, NOT_STORED, Summary, Words};
 use heartwire_core::message::Message;
 use heartwire_core::settings::{General, Language};
 use heartwire_core::time::Moment;
@@ -69,7 +69,6 @@ impl Popups {
             let summary = Summary { counts, latest_title: String::new(), first_id: last.id + 1 };
             self.show(Popup::summary(&summary, self.words));
         }
-        self.newest = self.newest.max(newest);
         Ok(())
     }
 
@@ -82,9 +81,9 @@ impl Popups {
         }
     }
 
-    /// A message with its row, or with [`heartwire_core::attention::NOT_STORED`].
+    /// A message with its row, or with [`NOT_STORED`].
     pub fn decide(&mut self, connection: &str, id: i64, message: &Message) {
-        if id != heartwire_core::attention::NOT_STORED {
+        if id != NOT_STORED {
             self.newest = self.newest.max(id);
         }
         if !self.wanted || self.notifier.is_none() {

@@ -191,20 +191,9 @@ impl State {
         });
         self.messages.truncate(SNAPSHOT_ROWS);
         self.dirty = true;
-        let at = super::links::timestamp(stored.at_ms);
-        let body = match message.kind {
-            MessageKind::Text => message.body.clone(),
-            MessageKind::Binary => format!("binary frame of {} bytes", message.size),
-        };
-        self.emit([Event::Message {
-            at,
-            connection: stored.connection.clone(),
-            id: message.id.clone(),
-            title: message.title.clone(),
-            body,
-            priority: message.priority,
-            caught_up: message.caught_up,
-        }]);
+        if self.listening {
+            self.outbox.push_back(message_event(stored));
+        }
     }
 
     pub fn snapshot(&mut self) -> Snapshot {
@@ -254,5 +243,21 @@ impl State {
     pub fn logged_address(connection: &heartwire_core::settings::Connection) -> String {
         let shown = shown_url(&connection.url);
         shown.split(['?', '#']).next().unwrap_or_default().to_owned()
+    }
+}
+
+fn message_event(stored: &Stored) -> Event {
+    let message = &stored.message;
+    Event::Message {
+        at: super::links::timestamp(stored.at_ms),
+        connection: stored.connection.clone(),
+        id: message.id.clone(),
+        title: message.title.clone(),
+        body: match message.kind {
+            MessageKind::Text => message.body.clone(),
+            MessageKind::Binary => format!("binary frame of {} bytes", message.size),
+        },
+        priority: message.priority,
+        caught_up: message.caught_up,
     }
 }

@@ -3,11 +3,11 @@
 //! it, so nothing is kept.
 
 use heartwire_core::text;
-use notify_rust::{Hint, Notification, Urgency};
+use notify_rust::{Hint, Urgency};
 use zbus::Connection;
 
 use super::super::{NotifierSettings, Popup};
-use super::{Desktop, Failure, safe_texts};
+use super::{Desktop, Failure};
 
 const NAME: &str = "org.freedesktop.Notifications";
 const PATH: &str = "/org/freedesktop/Notifications";
@@ -37,13 +37,8 @@ pub(in super::super) async fn show(
     desktop: &Desktop,
     popup: &Popup,
 ) -> Result<(), Failure> {
-    let (title, body) = safe_texts(desktop, popup);
-    let mut notification = Notification::new();
-    notification.appname(&settings.app_name).summary(&title).body(&body);
+    let mut notification = super::notification(settings, desktop, popup);
     notification.urgency(urgency(popup.priority)).hint(Hint::Category("im.received".to_owned()));
-    if let Some(icon) = &settings.icon {
-        notification.icon(icon);
-    }
     // GNOME Shell 46 and later takes back the popups of an application it knows when the sender leaves the bus, which
     // is at once here; of one it does not know it leaves them (FdoNotificationDaemonSource in notificationDaemon.js).
     if !desktop.withdraws_with_sender {

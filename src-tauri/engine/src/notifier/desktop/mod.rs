@@ -11,8 +11,9 @@ pub(super) use freedesktop::{describe, show};
 pub(super) use other::{describe, show};
 
 use heartwire_core::text;
+use notify_rust::Notification;
 
-use super::Popup;
+use super::{NotifierSettings, Popup};
 
 /// The most characters of a title.
 const TITLE: usize = 120;
@@ -45,6 +46,17 @@ pub(super) struct Desktop {
     renders_markup: bool,
     /// It withdraws the popups of an application as soon as the sender's bus connection ends.
     withdraws_with_sender: bool,
+}
+
+/// A popup with what every desktop understands.
+fn notification(settings: &NotifierSettings, desktop: &Desktop, popup: &Popup) -> Notification {
+    let (title, body) = safe_texts(desktop, popup);
+    let mut notification = Notification::new();
+    notification.appname(&settings.app_name).summary(&title).body(&body);
+    if let Some(icon) = &settings.icon {
+        notification.icon(icon);
+    }
+    notification
 }
 
 /// The title and body as this desktop will show them literally.

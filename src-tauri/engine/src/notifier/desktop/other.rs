@@ -1,9 +1,7 @@
 //! Popups on Windows and macOS, whose services take text literally and answer at once.
 
-use notify_rust::Notification;
-
 use super::super::{NotifierSettings, Popup};
-use super::{Desktop, Failure, safe_texts};
+use super::{Desktop, Failure};
 
 #[expect(clippy::unused_async, reason = "the same signature on every desktop")]
 pub(in super::super) async fn describe() -> Result<Desktop, Failure> {
@@ -15,12 +13,7 @@ pub(in super::super) async fn show(
     desktop: &Desktop,
     popup: &Popup,
 ) -> Result<(), Failure> {
-    let (title, body) = safe_texts(desktop, popup);
-    let mut notification = Notification::new();
-    notification.appname(&settings.app_name).summary(&title).body(&body);
-    if let Some(icon) = &settings.icon {
-        notification.icon(icon);
-    }
+    let notification = super::notification(settings, desktop, popup);
     // A blocking call; it gets a thread that may wait.
     let shown = tokio::task::spawn_blocking(move || notification.show().map(drop)).await;
     match shown {
