@@ -2,6 +2,23 @@
 // HEARTWIRE_WRITE_BINDINGS=1 cargo test -p heartwire-core --features bindings --test bindings
 
 /**
+ * `[connections.auth]`.
+ */
+export type AuthForm = {
+/**
+ * `none`, `token` or `basic`.
+ */
+kind?: string,
+/**
+ * The user of kind `basic`.
+ */
+user?: string,
+/**
+ * Where the token or the password is.
+ */
+secret?: SecretForm, };
+
+/**
  * A cause as it leaves the program: in JSON lines, in the store, in the window.
  */
 export type CauseView = {
@@ -61,7 +78,19 @@ reconnect?: ReconnectForm,
 /**
  * See [`MessageForm`].
  */
-message?: MessageForm, };
+message?: MessageForm,
+/**
+ * See [`AuthForm`].
+ */
+auth?: AuthForm,
+/**
+ * See [`TlsForm`].
+ */
+tls?: TlsForm,
+/**
+ * See [`ProxyForm`].
+ */
+proxy?: ProxyForm, };
 
 /**
  * One connection.
@@ -149,7 +178,7 @@ message: string, };
 /**
  * The rules a field can break.
  */
-export type FieldErrorCode = "missing" | "name-taken" | "text-invalid" | "too-long" | "url-invalid" | "url-scheme" | "url-fragment" | "duration-invalid" | "duration-zero" | "duration-range" | "unknown-choice" | "unknown-preset" | "unknown-key" | "wrong-type" | "regex-invalid" | "json-path-invalid" | "template-invalid" | "header-invalid" | "subprotocol-invalid" | "exactly-one" | "first-above-cap";
+export type FieldErrorCode = "missing" | "name-taken" | "text-invalid" | "too-long" | "url-invalid" | "url-scheme" | "url-fragment" | "duration-invalid" | "duration-zero" | "duration-range" | "unknown-choice" | "unknown-preset" | "unknown-key" | "wrong-type" | "regex-invalid" | "json-path-invalid" | "template-invalid" | "header-invalid" | "subprotocol-invalid" | "exactly-one" | "path-invalid" | "pin-invalid" | "proxy-invalid" | "first-above-cap";
 
 /**
  * What is known about the messages of an outage.
@@ -417,6 +446,15 @@ message: string, };
 export type ProblemKind = "settings" | "storage" | "notifications" | "tray";
 
 /**
+ * `[connections.proxy]`.
+ */
+export type ProxyForm = {
+/**
+ * `system`, `none`, or the address of an HTTP or SOCKS5 proxy.
+ */
+url?: string, };
+
+/**
  * `[connections.reconnect]`.
  */
 export type ReconnectForm = {
@@ -569,6 +607,27 @@ connection: string | null,
 before: number | null, } | { "kind": "quit" };
 
 /**
+ * `secret`: exactly one of these.
+ */
+export type SecretForm = {
+/**
+ * In the keyring, under the connection's name.
+ */
+keyring?: boolean,
+/**
+ * A program with its arguments; its first line of output is the secret.
+ */
+command?: Array<string>,
+/**
+ * An environment variable.
+ */
+env?: string,
+/**
+ * A file; its first line is the secret.
+ */
+file?: string, };
+
+/**
  * Everything the window shows.
  */
 export type Snapshot = {
@@ -639,6 +698,27 @@ kind: SpanKind,
  * For how long, in milliseconds.
  */
 length_ms: number, };
+
+/**
+ * `[connections.tls]`.
+ */
+export type TlsForm = {
+/**
+ * A PEM file of certificates that are trusted besides the platform's.
+ */
+ca_file?: string,
+/**
+ * A PEM file: the client's certificate and those above it.
+ */
+client_certificate?: string,
+/**
+ * A PEM file: its key.
+ */
+client_key?: string,
+/**
+ * SHA-256 of public keys, in base64 or hexadecimal; the server's chain must have one of them.
+ */
+pin_sha256?: Array<string>, };
 
 /**
  * A view of the window; also the `#…` of the page's address when it is opened, and the payload of its `show-view` event.

@@ -84,6 +84,7 @@ mod tests {
             "heartbeat": { "kind": "ping", "every": "30s", "timeout": "10s", "always": false },
             "reconnect": { "first": "500ms", "cap": "30s", "fixed": "none", "jitter": "full" },
             "message": { "title": title, "body": "{{ text }}", "id": "", "ignore": [] },
+            "auth": { "kind": "none" },
         }))
         .unwrap();
         let form = ConnectionForm {

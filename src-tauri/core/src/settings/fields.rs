@@ -154,6 +154,21 @@ fn zero(value: &str) -> (FieldErrorCode, String) {
     (FieldErrorCode::DurationZero, format!("\"{value}\" is no time at all: give one such as 500ms, 5s or 2min"))
 }
 
+/// A file's path: absolute, or in the home folder. Where a relative one begins would depend on how Heartwire was started.
+pub(super) fn path(field: &str, given: &str, errors: &mut Errors) -> Option<String> {
+    let given = given.trim();
+    let windows = given.get(1..3).is_some_and(|after| after == ":\\" || after == ":/") || given.starts_with("\\\\");
+    let message = if given.contains(char::is_control) {
+        "the path has control characters: write it on one line".to_owned()
+    } else if !(given.starts_with('/') || given.starts_with("~/") || windows) {
+        format!("\"{}\" is not a whole path: write it from the root or with ~/ for your home folder", shown(given))
+    } else {
+        return Some(given.to_owned());
+    };
+    errors.push(field, FieldErrorCode::PathInvalid, given, message);
+    None
+}
+
 /// One of `choices`.
 pub(super) fn choice<T: Copy>(
     field: &str,

@@ -43,6 +43,15 @@ pub struct ConnectionForm {
     /// See [`MessageForm`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageForm>,
+    /// See [`AuthForm`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<AuthForm>,
+    /// See [`TlsForm`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsForm>,
+    /// See [`ProxyForm`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<ProxyForm>,
 }
 
 /// `[connections.heartbeat]`.
@@ -125,4 +134,68 @@ pub struct MessageForm {
     /// minijinja expressions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ignore: Option<Vec<String>>,
+}
+
+/// `[connections.auth]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(export, export_to = "bindings.ts", optional_fields))]
+pub struct AuthForm {
+    /// `none`, `token` or `basic`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// The user of kind `basic`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Where the token or the password is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<SecretForm>,
+}
+
+/// `secret`: exactly one of these.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(export, export_to = "bindings.ts", optional_fields))]
+pub struct SecretForm {
+    /// In the keyring, under the connection's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keyring: Option<bool>,
+    /// A program with its arguments; its first line of output is the secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
+    /// An environment variable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub env: Option<String>,
+    /// A file; its first line is the secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+}
+
+/// `[connections.tls]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(export, export_to = "bindings.ts", optional_fields))]
+pub struct TlsForm {
+    /// A PEM file of certificates that are trusted besides the platform's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<String>,
+    /// A PEM file: the client's certificate and those above it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<String>,
+    /// A PEM file: its key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_key: Option<String>,
+    /// SHA-256 of public keys, in base64 or hexadecimal; the server's chain must have one of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pin_sha256: Option<Vec<String>>,
+}
+
+/// `[connections.proxy]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(export, export_to = "bindings.ts", optional_fields))]
+pub struct ProxyForm {
+    /// `system`, `none`, or the address of an HTTP or SOCKS5 proxy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
 }

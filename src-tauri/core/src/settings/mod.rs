@@ -1,10 +1,13 @@
 //! What a person may configure: the forms as they are written, the settings as they are used, and every rule between
 //! the two. Files are read and written by the engine; this module never touches one.
 
+mod auth;
 mod fields;
 mod form;
 mod preset;
+mod proxy;
 mod resolve;
+mod tls;
 mod validate;
 
 use std::collections::BTreeMap;
@@ -12,11 +15,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use auth::{Auth, SecretSource};
 pub use fields::NAME_MAX;
-pub use form::{ConnectionForm, HeartbeatForm, MessageForm, ReconnectForm, ReplyForm};
+pub use form::{
+    AuthForm, ConnectionForm, HeartbeatForm, MessageForm, ProxyForm, ReconnectForm, ReplyForm, SecretForm, TlsForm,
+};
 pub use preset::{Preset, PresetField, PresetFieldKind};
+pub use proxy::{Proxy, ProxyAddress, ProxyKind};
 pub(crate) use resolve::REGEX_LIMIT;
 pub use resolve::{name_taken, names_unique, overlay, resolve};
+pub use tls::{ClientCertificate, Pin, TlsSettings};
 pub use validate::{FieldError, FieldErrorCode};
 
 #[cfg(test)]
@@ -45,8 +53,14 @@ pub struct Connection {
     pub heartbeat: Heartbeat,
     /// When to dial again.
     pub backoff: Backoff,
-    /// DNS, TCP, TLS and upgrade together.
+    /// DNS, TCP, proxy, TLS and upgrade together.
     pub connect_timeout: Duration,
+    /// How it names itself to the server.
+    pub auth: Auth,
+    /// For wss.
+    pub tls: TlsSettings,
+    /// The way to the server.
+    pub proxy: Proxy,
 }
 
 /// The dialect of a connection.

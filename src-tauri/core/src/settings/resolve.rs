@@ -6,11 +6,10 @@ use std::collections::{BTreeMap, HashSet};
 use regex::RegexBuilder;
 use serde_json_path::JsonPath;
 
-use super::fields;
-use super::form::{ConnectionForm, HeartbeatForm, MessageForm, ReconnectForm, ReplyForm};
+use super::form::{AuthForm, ConnectionForm, HeartbeatForm, MessageForm, ProxyForm, ReconnectForm, ReplyForm, TlsForm};
 use super::preset::Preset;
 use super::validate::{Errors, FieldError, FieldErrorCode, shown};
-use super::{Connection, DialectSettings, PlainSettings, ReplyMatcher};
+use super::{Connection, DialectSettings, PlainSettings, ReplyMatcher, auth, fields, proxy, tls};
 use crate::dialect::template;
 use crate::link::{Backoff, Heartbeat, HeartbeatKind, Jitter};
 
@@ -45,7 +44,12 @@ pub fn resolve(
     let backoff = backoff(&merged.reconnect.unwrap_or_default(), form.reconnect.as_ref(), &mut errors);
     let plain = plain(merged.message.unwrap_or_default(), name.clone().unwrap_or_default(), reply, &mut errors);
 
-    match (errors.is_empty(), name, url, on_open, headers, subprotocols, connect_timeout, heartbeat, backoff) {
+    let auth = auth::auth(&merged.auth.unwrap_or_default(), &mut errors);
+    let tls = tls::tls(&merged.tls.unwrap_or_default(), &mut errors);
+    let proxy = proxy::proxy(&merged.proxy.unwrap_or_default(), &mut errors);
+    let access = auth.zip(tls).zip(proxy);
+
+    match (errors.is_empty(), name, url, on_open, headers, subprotocols, connect_timeout, heartbeat, backoff, access) {
         (
             true,
             Some(name),
@@ -56,6 +60,7 @@ pub fn resolve(
             Some(connect_timeout),
             Some(heartbeat),
             Some(backoff),
+            Some(((auth, tls), proxy)),
         ) => Ok(Connection {
             name,
             url,
@@ -67,12 +72,15 @@ pub fn resolve(
             heartbeat,
             backoff,
             connect_timeout,
+            auth,
+            tls,
+            proxy,
         }),
         _ => Err(errors.into_list()),
     }
 }
 
-/// `upper` over `lower`: each key of `upper` that is given counts. `heartbeat`, `reconnect`, `message` and `headers` are
+/// `upper` over `lower`: each key of `upper` that is given counts. The tables and `headers` are
 /// joined key by key (header names without regard to capitals); what lies deeper, and lists, count as a whole.
 pub fn overlay(upper: &ConnectionForm, lower: &ConnectionForm) -> ConnectionForm {
     let (upper, lower) = (upper.clone(), lower.clone());
@@ -105,6 +113,18 @@ pub fn overlay(upper: &ConnectionForm, lower: &ConnectionForm) -> ConnectionForm
             id: upper.id.or(lower.id),
             ignore: upper.ignore.or(lower.ignore),
         }),
+        auth: join(upper.auth, lower.auth, |upper, lower| AuthForm {
+            kind: upper.kind.or(lower.kind),
+            user: upper.user.or(lower.user),
+            secret: upper.secret.or(lower.secret),
+        }),
+        tls: join(upper.tls, lower.tls, |upper, lower| TlsForm {
+            ca_file: upper.ca_file.or(lower.ca_file),
+            client_certificate: upper.client_certificate.or(lower.client_certificate),
+            client_key: upper.client_key.or(lower.client_key),
+            pin_sha256: upper.pin_sha256.or(lower.pin_sha256),
+        }),
+        proxy: join(upper.proxy, lower.proxy, |upper, lower| ProxyForm { url: upper.url.or(lower.url) }),
     }
 }
 

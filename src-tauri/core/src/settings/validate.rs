@@ -66,6 +66,12 @@ pub enum FieldErrorCode {
     SubprotocolInvalid,
     /// Exactly one of the keys must be given.
     ExactlyOne,
+    /// Not an absolute path of a file.
+    PathInvalid,
+    /// Not the SHA-256 of a public key.
+    PinInvalid,
+    /// Not the address of a proxy.
+    ProxyInvalid,
     /// The first delay is above the cap.
     FirstAboveCap,
 }

@@ -7,10 +7,10 @@ use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, Tab
 use super::typed::{self, plain};
 
 /// The parts of a connection that are tables of their own.
-const SUBTABLES: [&str; 3] = ["heartbeat", "reconnect", "message"];
+const SUBTABLES: [&str; 6] = ["heartbeat", "reconnect", "message", "auth", "tls", "proxy"];
 
 /// In this order new keys are written; a table's own keys come before its sub-tables in any case.
-const ORDER: [&str; 22] = [
+const ORDER: [&str; 28] = [
     "name",
     "preset",
     "url",
@@ -33,6 +33,12 @@ const ORDER: [&str; 22] = [
     "body",
     "id",
     "ignore",
+    "user",
+    "secret",
+    "ca_file",
+    "client_certificate",
+    "client_key",
+    "pin_sha256",
 ];
 
 /// `connections` is there and is no list of tables.

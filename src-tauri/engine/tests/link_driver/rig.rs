@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use heartwire_core::dialect::{Decoded, Dialect, Incoming};
 use heartwire_core::link::{Backoff, Heartbeat, HeartbeatKind, Jitter, LinkStatus};
 use heartwire_core::message::{Message, MessageKind};
-use heartwire_core::settings::{Connection, DialectSettings, PlainSettings};
+use heartwire_core::settings::{Auth, Connection, DialectSettings, PlainSettings, Proxy, TlsSettings};
 use heartwire_core::view::LinkState;
 use heartwire_engine::driver::{
     Command, ConnectionId, DialectMaker, DriverEvent, DriverEventKind, DriverHandle, NotConnected, spawn_with,
@@ -56,6 +56,9 @@ pub fn connection(port: u16) -> Connection {
             jitter: Jitter::Full,
         },
         connect_timeout: Duration::from_secs(10),
+        auth: Auth::None,
+        tls: TlsSettings::default(),
+        proxy: Proxy::None,
     }
 }
 

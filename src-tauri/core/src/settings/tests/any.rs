@@ -49,8 +49,9 @@ fn forms() -> impl Strategy<Value = ConnectionForm> {
         prop::option::of(heartbeat),
         prop::option::of(reconnect),
         prop::option::of(message),
+        access(),
     )
-        .prop_map(|(top, heartbeat, reconnect, message)| {
+        .prop_map(|(top, heartbeat, reconnect, message, (auth, tls, proxy))| {
             let (name, url, dialect, preset, on_open, headers, subprotocols, connect_timeout) = top;
             ConnectionForm {
                 name,
@@ -64,8 +65,23 @@ fn forms() -> impl Strategy<Value = ConnectionForm> {
                 heartbeat,
                 reconnect,
                 message,
+                auth,
+                tls,
+                proxy,
             }
         })
+}
+
+fn access() -> impl Strategy<Value = (Option<AuthForm>, Option<TlsForm>, Option<ProxyForm>)> {
+    let secret = (any::<Option<bool>>(), texts(), text(), text())
+        .prop_map(|(keyring, command, env, file)| SecretForm { keyring, command, env, file });
+    let auth =
+        (text(), text(), prop::option::of(secret)).prop_map(|(kind, user, secret)| AuthForm { kind, user, secret });
+    let tls = (text(), text(), text(), texts()).prop_map(|(ca_file, client_certificate, client_key, pin_sha256)| {
+        TlsForm { ca_file, client_certificate, client_key, pin_sha256 }
+    });
+    let proxy = text().prop_map(|url| ProxyForm { url });
+    (prop::option::of(auth), prop::option::of(tls), prop::option::of(proxy))
 }
 
 proptest! {

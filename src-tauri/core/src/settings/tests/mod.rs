@@ -1,5 +1,6 @@
 //! What settings hold, over the real defaults and presets.
 
+mod access;
 mod any;
 mod presets;
 mod rules;

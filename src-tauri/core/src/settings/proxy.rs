@@ -1,0 +1,90 @@
+//! `[connections.proxy]`: through whom a connection is dialled.
+
+use url::Url;
+
+use super::form::ProxyForm;
+use super::validate::{Errors, FieldErrorCode, shown};
+
+/// The way to the server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Proxy {
+    /// What this computer's settings say for the server.
+    #[default]
+    System,
+    /// Straight.
+    None,
+    /// Through this one.
+    Through(ProxyAddress),
+}
+
+/// A proxy and how to speak with it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ProxyAddress {
+    /// How to speak with it.
+    pub kind: ProxyKind,
+    /// Where it is; user information is what it is told of us.
+    pub url: Url,
+}
+
+/// Never the credentials.
+impl std::fmt::Debug for ProxyAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} {}:{}", self.kind, self.url.host_str().unwrap_or_default(), self.port())
+    }
+}
+
+/// What a proxy speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyKind {
+    /// HTTP with CONNECT (RFC 9110, section 9.3.6).
+    Http,
+    /// SOCKS5 (RFC 1928); names are resolved on this computer.
+    Socks5,
+    /// SOCKS5; names are resolved by the proxy.
+    Socks5h,
+}
+
+impl ProxyAddress {
+    /// Reads `http://`, `socks5://` or `socks5h://`; the error says what is wrong and what to do.
+    pub fn parse(given: &str) -> Result<Self, String> {
+        let wrong =
+            |why: &str| format!("{why}: write it as http://host:port, socks5://host:port or socks5h://host:port");
+        let url = Url::parse(given).map_err(|_| wrong("this is not the address of a proxy"))?;
+        let kind = match url.scheme() {
+            "http" => ProxyKind::Http,
+            "socks5" => ProxyKind::Socks5,
+            "socks5h" | "socks" => ProxyKind::Socks5h,
+            other => return Err(wrong(&format!("\"{}\" is not a kind of proxy that is known here", shown(other)))),
+        };
+        if url.host_str().is_none_or(str::is_empty) || url.port() == Some(0) {
+            return Err(wrong("the address of the proxy has no host"));
+        }
+        if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
+            return Err(wrong("the address of a proxy ends after the port"));
+        }
+        Ok(Self { kind, url })
+    }
+
+    /// The port, or the usual one: 80 for HTTP, 1080 for SOCKS5 (RFC 1928, section 3).
+    pub fn port(&self) -> u16 {
+        self.url.port_or_known_default().unwrap_or(match self.kind {
+            ProxyKind::Http => 80,
+            ProxyKind::Socks5 | ProxyKind::Socks5h => 1080,
+        })
+    }
+}
+
+pub(super) fn proxy(form: &ProxyForm, errors: &mut Errors) -> Option<Proxy> {
+    match form.url.as_deref().map(str::trim) {
+        Some("system") | None => Some(Proxy::System),
+        Some("none") => Some(Proxy::None),
+        Some(given) => match ProxyAddress::parse(given) {
+            Ok(address) => Some(Proxy::Through(address)),
+            Err(message) => {
+                // The value may hold a password: it is not repeated.
+                errors.push("proxy.url", FieldErrorCode::ProxyInvalid, "", message);
+                None
+            }
+        },
+    }
+}

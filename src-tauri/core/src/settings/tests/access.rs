@@ -1,0 +1,114 @@
+//! The tables auth, tls and proxy.
+
+use super::*;
+
+const KEY: &str = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+const KEY_DIGITS: &str =
+    "E3:B0:C4:42:98:fc:1c:14:9a:fb:f4:c8:99:6f:b9:24:27:ae:41:e4:64:9b:93:4c:a4:95:99:1b:78:52:b8:55";
+
+fn with(more: &str) -> Connection {
+    resolved(&format!("{MINIMAL}{more}"))
+}
+
+fn refused(more: &str) -> Vec<(String, FieldErrorCode)> {
+    let given = format!("{MINIMAL}{more}");
+    let errors = resolve(&form(&given), &defaults(), &presets()).expect_err(more);
+    errors.into_iter().map(|error| (error.field, error.code)).collect()
+}
+
+#[test]
+fn nothing_said_is_no_credentials_the_platforms_trust_and_the_systems_proxy() {
+    let connection = with("");
+    assert_eq!(connection.auth, Auth::None);
+    assert_eq!(connection.tls, TlsSettings::default());
+    assert_eq!(connection.proxy, Proxy::System);
+}
+
+#[test]
+fn a_secret_is_named_by_its_place() {
+    let check = |secret: &str, expected: SecretSource| {
+        let token = with(&format!("[auth]\nkind = 'token'\nsecret = {secret}"));
+        assert_eq!(token.auth, Auth::Token(expected.clone()), "{secret}");
+        let basic = with(&format!("[auth]\nkind = 'basic'\nuser = 'me'\nsecret = {secret}"));
+        assert_eq!(basic.auth, Auth::Basic { user: "me".to_owned(), password: expected }, "{secret}");
+    };
+    check("{ keyring = true }", SecretSource::Keyring);
+    check("{ command = ['pass', 'crm'] }", SecretSource::Command(vec!["pass".to_owned(), "crm".to_owned()]));
+    check("{ env = 'CRM_TOKEN' }", SecretSource::Env("CRM_TOKEN".to_owned()));
+    check("{ file = '~/crm.token' }", SecretSource::File("~/crm.token".to_owned()));
+}
+
+#[test]
+fn a_secret_without_exactly_one_place_or_with_a_wrong_one_is_refused() {
+    use FieldErrorCode::{ExactlyOne, Missing, PathInvalid, TextInvalid, UnknownChoice};
+    let check = |auth: &str, field: &str, code: FieldErrorCode| {
+        assert_eq!(refused(&format!("[auth]\n{auth}")), [(field.to_owned(), code)], "{auth}");
+    };
+    check("kind = 'token'", "auth.secret", ExactlyOne);
+    check("kind = 'token'\nsecret = { keyring = false }", "auth.secret", ExactlyOne);
+    check("kind = 'token'\nsecret = { keyring = true, env = 'X' }", "auth.secret", ExactlyOne);
+    check("kind = 'token'\nsecret = { command = [] }", "auth.secret.command", Missing);
+    check("kind = 'token'\nsecret = { command = [' '] }", "auth.secret.command", Missing);
+    check("kind = 'token'\nsecret = { env = 'A=B' }", "auth.secret.env", TextInvalid);
+    check("kind = 'token'\nsecret = { file = 'crm.token' }", "auth.secret.file", PathInvalid);
+    check("kind = 'basic'\nsecret = { keyring = true }", "auth.user", Missing);
+    check("kind = 'basic'\nuser = 'a:b'\nsecret = { keyring = true }", "auth.user", TextInvalid);
+    check("kind = 'digest'", "auth.kind", UnknownChoice);
+}
+
+#[test]
+fn certificates_are_whole_paths_and_pins_are_keys() {
+    let tls = with(&format!(
+        "[tls]\nca_file = '/etc/our-ca.pem'\nclient_certificate = '~/me.pem'\nclient_key = 'C:\\me.key'\n\
+         pin_sha256 = ['{KEY}', 'sha256//{KEY}', '{KEY_DIGITS}']"
+    ))
+    .tls;
+    let client = ClientCertificate { certificate: "~/me.pem".to_owned(), key: "C:\\me.key".to_owned() };
+    assert_eq!((tls.ca_file.as_deref(), tls.client), (Some("/etc/our-ca.pem"), Some(client)));
+    assert_eq!(tls.pins.len(), 3);
+    assert!(tls.pins.iter().all(|pin| pin.0[..3] == [0xe3, 0xb0, 0xc4]), "{:?}", tls.pins);
+}
+
+#[test]
+fn half_a_client_certificate_and_a_pin_of_another_length_are_refused() {
+    use FieldErrorCode::{Missing, PathInvalid, PinInvalid};
+    let check = |tls: &str, field: &str, code: FieldErrorCode| {
+        assert_eq!(refused(&format!("[tls]\n{tls}")), [(field.to_owned(), code)], "{tls}");
+    };
+    check("ca_file = 'ca.pem'", "tls.ca_file", PathInvalid);
+    check("client_key = '/me.key'", "tls.client_certificate", Missing);
+    check("client_certificate = '/me.pem'", "tls.client_key", Missing);
+    check("pin_sha256 = ['AAAA']", "tls.pin_sha256[0]", PinInvalid);
+    check(&format!("pin_sha256 = ['{KEY}', '']"), "tls.pin_sha256[1]", PinInvalid);
+}
+
+#[test]
+fn a_proxy_is_the_systems_none_or_an_address_with_its_usual_port() {
+    assert_eq!(with("[proxy]\nurl = 'system'").proxy, Proxy::System);
+    assert_eq!(with("[proxy]\nurl = 'none'").proxy, Proxy::None);
+    let check = |given: &str, kind: ProxyKind, host: &str, port: u16| {
+        let Proxy::Through(address) = with(&format!("[proxy]\nurl = '{given}'")).proxy else { panic!("{given}") };
+        assert_eq!((address.kind, address.url.host_str(), address.port()), (kind, Some(host), port), "{given}");
+        assert!(!format!("{address:?}").contains("secret"), "{address:?}");
+    };
+    check("http://proxy.example:3128", ProxyKind::Http, "proxy.example", 3128);
+    check("http://me:secret@proxy.example/", ProxyKind::Http, "proxy.example", 80);
+    check("socks5://10.0.0.1", ProxyKind::Socks5, "10.0.0.1", 1080);
+    check("socks5h://[::1]:9050", ProxyKind::Socks5h, "[::1]", 9050);
+}
+
+#[test]
+fn what_is_no_proxy_is_refused_without_repeating_its_password() {
+    let check = |given: &str, part: &str| {
+        let given = form(&format!("{MINIMAL}[proxy]\nurl = '{given}'"));
+        let errors = resolve(&given, &defaults(), &presets()).expect_err(part);
+        assert_eq!((errors.len(), errors[0].code), (1, FieldErrorCode::ProxyInvalid), "{part}");
+        assert!(errors[0].message.contains(part), "{part}: {}", errors[0].message);
+        assert!(!format!("{errors:?}").contains("secret"), "{errors:?}");
+    };
+    check("", "not the address");
+    check("proxy.example:3128", "\"proxy.example\" is not a kind");
+    check("https://me:secret@proxy.example", "\"https\" is not a kind");
+    check("http://me:secret@proxy.example/path", "ends after the port");
+    check("socks5://", "has no host");
+}
