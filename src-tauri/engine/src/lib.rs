@@ -1,6 +1,7 @@
 //! Heartwire's outside world: sockets, storage, notifications, settings on disk, and the supervisor that owns all
 //! state. It knows nothing of Tauri; every rule that needs no I/O is in `heartwire-core`.
 
+pub mod clock;
 pub mod control;
 pub mod demo_server;
 pub mod dial;
