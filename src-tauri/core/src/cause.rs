@@ -77,12 +77,14 @@ pub struct Cause {
     pub text: String,
     /// The earliest next dial the server asked for (`Retry-After`, RFC 9110 section 10.2.3).
     pub retry_after: Option<Duration>,
+    /// This computer has no network at all, so that nothing can be said of the server.
+    pub offline: bool,
 }
 
 impl Cause {
-    /// A cause without a `Retry-After`.
+    /// A cause without a `Retry-After`, of a computer with a network.
     pub fn new(code: CauseCode, text: impl Into<String>) -> Self {
-        Self { code, text: text.into(), retry_after: None }
+        Self { code, text: text.into(), retry_after: None, offline: false }
     }
 
     /// How it is shown and stored.

@@ -6,7 +6,7 @@ mod link_rig;
 use heartwire_core::cause::CauseCode;
 use heartwire_core::link::{Frame, Generation, Heartbeat, HeartbeatKind, Input, LinkSettings, Output};
 use heartwire_core::view::LinkState;
-use link_rig::{EVERY, Rig, TIMEOUT, beat, cause, ms, settings};
+use link_rig::{EVERY, Rig, TIMEOUT, beat, cause, ms, send, settings};
 
 fn with(change: impl FnOnce(&mut Heartbeat)) -> LinkSettings {
     let mut settings = settings();
@@ -54,7 +54,7 @@ fn invariant_2_the_deadline_does_not_wait_for_a_stalled_send() {
     let opened = rig.at();
     rig.wait(1_000);
     // Nothing tells the link that any of this was written: only that it was queued.
-    rig.input(Input::Send("x".repeat(8 << 20)));
+    rig.input(send(1, &"x".repeat(8 << 20)));
     rig.wait(EVERY + TIMEOUT);
     assert_eq!(rig.times(|output| *output == Output::Abort(generation)), [opened + EVERY + TIMEOUT]);
 }
@@ -146,7 +146,7 @@ fn invariant_6_a_keepalive_without_an_answer_is_no_reason_to_die() {
 fn invariant_6_what_we_send_is_no_sign_of_life() {
     let (mut rig, _) = Rig::connected(settings());
     for _ in 0..(EVERY + TIMEOUT) / 1_000 {
-        rig.input(Input::Send("hello".to_owned()));
+        rig.input(send(1, "hello"));
         rig.wait(1_000);
     }
     assert_eq!(rig.cause(), Some(CauseCode::HeartbeatTimeout));
@@ -262,7 +262,7 @@ fn each_ping_has_a_payload_of_its_own() {
         rig.input(Input::Bytes(generation));
         for (_, output) in rig.take() {
             match output {
-                Output::Send(_, Frame::Ping(payload)) => payloads.push(payload),
+                Output::Send(_, Frame::Ping(payload), None) => payloads.push(payload),
                 other => panic!("{other:?}"),
             }
         }
@@ -282,41 +282,9 @@ fn the_opening_frames_are_sent_in_order_after_each_opening() {
         let generation = rig.dial_ok();
         assert_eq!(generation, Generation(expected));
         let sent: Vec<_> = rig.take().into_iter().filter(|(_, output)| matches!(output, Output::Send(..))).collect();
-        let frame = |text: &str| (rig.at(), Output::Send(generation, Frame::Text(text.to_owned())));
+        let frame = |text: &str| (rig.at(), Output::Send(generation, Frame::Text(text.to_owned()), None));
         assert_eq!(sent, [frame("one"), frame("two")]);
         rig.input(Input::Closed(generation, cause(CauseCode::Reset)));
         rig.wait_for_dial(30_000);
     }
-}
-
-#[test]
-fn a_hint_from_the_environment_probes_a_link_that_is_up_at_once() {
-    let (mut rig, generation) = Rig::connected(settings());
-    rig.wait(2_000);
-    let hinted = rig.at();
-    for _ in 0..3 {
-        rig.input(Input::Reconnect(heartwire_core::link::ReconnectReason::Environment));
-    }
-    assert_eq!(rig.beats(), [hinted]);
-    rig.wait(TIMEOUT);
-    assert_eq!(rig.times(|output| *output == Output::Abort(generation)), [hinted + TIMEOUT]);
-}
-
-#[test]
-fn a_send_is_refused_unless_the_link_is_up() {
-    let mut rig = Rig::new(settings());
-    let send = || Input::Send("hello".to_owned());
-    for step in [Input::Timeout, Input::Start, Input::Pause] {
-        rig.input(step);
-        rig.take();
-        rig.input(send());
-        assert_eq!(rig.take(), [(rig.at(), Output::SendRefused)]);
-    }
-    let (mut rig, generation) = Rig::connected(settings());
-    rig.input(send());
-    assert_eq!(rig.take(), [(rig.at(), Output::Send(generation, Frame::Text("hello".to_owned())))]);
-    rig.input(Input::Pause);
-    rig.take();
-    rig.input(send());
-    assert_eq!(rig.take(), [(rig.at(), Output::SendRefused)], "also while it is closing");
 }

@@ -5,13 +5,13 @@
 
 mod link_rig;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use heartwire_core::cause::{Cause, CauseCode};
 use heartwire_core::link::{
     Backoff, CLOSE_LIMIT, CONNECT_GRACE, DIAL_GAP, Frame, Generation, Heartbeat, HeartbeatKind, Input, Jitter, Link,
-    LinkSettings, LinkStatus, Output, ReconnectReason,
+    LinkSettings, LinkStatus, NotSent, Output, Path, QUEUE_AGE, ResumeData, SendId, WAKE_PROBE,
 };
 use heartwire_core::time::Moment;
 use heartwire_core::view::LinkState;
@@ -23,7 +23,10 @@ use proptest::prelude::*;
 enum Step {
     Wait(u64),
     /// The driver was not run for so long, whatever was due.
+    Late(u64),
+    /// The computer was asleep for so long, and the link is told.
     Sleep(u64),
+    Send,
     Input(Input),
     DialOk,
     DialFailed(Cause),
@@ -63,6 +66,11 @@ struct World {
     announced: LinkStatus,
     /// The longest wait that the last cause allows.
     allowed: Duration,
+    /// Texts whose fate is open, and since when.
+    asked: BTreeMap<SendId, Moment>,
+    sends: u64,
+    /// When this computer last woke.
+    woke: Option<Moment>,
 }
 
 impl World {
@@ -78,6 +86,9 @@ impl World {
             dials_since_up: 0,
             announced,
             allowed: Duration::ZERO,
+            asked: BTreeMap::new(),
+            sends: 0,
+            woke: None,
         }
     }
 
@@ -85,9 +96,19 @@ impl World {
         let current = self.socket.as_ref().map(|socket| (socket.generation, socket.wire));
         match (step, current) {
             (Step::Wait(time), _) => self.wait(ms(time)),
-            (Step::Sleep(time), _) => {
+            (Step::Late(time), _) => {
                 self.now = self.now + ms(time);
                 self.input(Input::Timeout);
+            }
+            (Step::Sleep(time), _) => {
+                self.now = self.now + ms(time);
+                self.woke = Some(self.now);
+                self.input(Input::Resumed(ms(time)));
+            }
+            (Step::Send, _) => {
+                self.sends += 1;
+                self.asked.insert(SendId(self.sends), self.now);
+                self.input(Input::Send(SendId(self.sends), "by hand".to_owned()));
             }
             (Step::Input(input), _) => self.input(input),
             (Step::DialOk, Some((generation, Wire::Dialing))) => {
@@ -99,6 +120,7 @@ impl World {
             }
             (Step::DialFailed(cause), Some((generation, Wire::Dialing))) => {
                 self.end(&cause);
+                self.dials_since_up -= u32::from(cause.offline);
                 self.input(Input::DialFailed(generation, cause));
             }
             (Step::Bytes, Some((generation, Wire::Open | Wire::Closing))) => {
@@ -206,11 +228,13 @@ impl World {
                 let (wire, heard, sent) = (Wire::Dialing, self.now, VecDeque::new());
                 self.socket = Some(Socket { generation, wire, heard, sent, reading: true });
             }
-            Output::Send(generation, frame) => {
+            Output::Send(generation, frame, id) => {
                 let socket = self.socket.as_mut().expect("a send without a socket");
                 assert_eq!((socket.generation, socket.wire), (generation, Wire::Open));
-                if frame != Frame::Text("by hand".to_owned()) {
-                    socket.sent.push_back(self.now);
+                assert_eq!(frame == Frame::Text("by hand".to_owned()), id.is_some());
+                match id {
+                    Some(id) => assert!(self.asked.remove(&id).is_some(), "sent twice, or never asked for"),
+                    None => socket.sent.push_back(self.now),
                 }
             }
             Output::Close(generation, code) => {
@@ -223,7 +247,7 @@ impl World {
                 let socket = self.socket.take().expect("an abort without a socket");
                 assert_eq!(socket.generation, generation);
                 if socket.wire == Wire::Open {
-                    self.check_death(&socket);
+                    self.check_end(&socket, input);
                 }
                 self.allow(&Cause::new(CauseCode::HeartbeatTimeout, ""));
             }
@@ -245,9 +269,22 @@ impl World {
                     "no heartbeat was sent {time:?} ago"
                 );
             }
-            Output::SendRefused => {
-                assert!(matches!(input, Input::Send(_)) && !was_up);
+            Output::SendRefused(id, why) => {
+                let asked = self.asked.remove(&id).expect("refused twice, or never asked for");
+                assert!(!was_up && why != NotSent::Lost);
+                assert_eq!(why == NotSent::TooLate, self.now.since(asked) >= QUEUE_AGE, "{why:?}");
             }
+            Output::ResumeDropped(_) => assert!(self.link.resume_data().is_none()),
+        }
+    }
+
+    /// A socket is given up for what this computer did, or because its peer is dead.
+    fn check_end(&self, socket: &Socket, input: &Input) {
+        let heartbeat = &self.settings.heartbeat;
+        match input {
+            Input::NetworkChanged(Path::Moved) => {}
+            Input::Resumed(slept) if *slept > heartbeat.every + heartbeat.timeout => {}
+            _ => self.check_death(socket),
         }
     }
 
@@ -256,6 +293,11 @@ impl World {
         let heartbeat = &self.settings.heartbeat;
         assert!(socket.reading, "declared dead while we do not read");
         let silence = self.now.since(socket.heard);
+        // Whoever slept asks again, and then waits for a shorter time.
+        let limit = heartbeat.timeout.min(WAKE_PROBE);
+        if self.woke.is_some_and(|woke| woke >= socket.heard && self.now.since(woke) >= limit) {
+            return;
+        }
         if heartbeat.kind == HeartbeatKind::None {
             assert!(silence >= heartbeat.every + heartbeat.timeout, "dead after {silence:?} of silence");
         } else {
@@ -272,6 +314,7 @@ impl World {
         let fixed = backoff.fixed.unwrap_or_default();
         let usual = if backoff.fixed.is_some() { fixed.mul_f64(1.1) } else { backoff.cap };
         let verdict = match cause.code {
+            _ if cause.offline => ms(90_000),
             CauseCode::Closed(1012) => ms(30_000),
             CauseCode::Closed(1013) => fixed.max(backoff.cap),
             CauseCode::Unauthorized => ms(360_000),
@@ -285,6 +328,9 @@ impl World {
         let status = self.link.status();
         let timeout = self.link.poll_timeout();
         assert!(timeout.is_none_or(|at| at > self.now), "a deadline that has passed is still asked for");
+        let oldest = self.asked.values().min();
+        assert!(oldest.is_none_or(|asked| self.now.since(*asked) < QUEUE_AGE), "a text waits too long");
+        assert!(oldest.is_none() || matches!(status.state, LinkState::Waiting | LinkState::Connecting), "{status:?}");
         assert_eq!(status.retry_at.is_some(), status.state == LinkState::Waiting || self.is_blocked_for_a_while());
         let wire = self.socket.as_ref().map(|socket| socket.wire);
         match status.state {
@@ -345,28 +391,37 @@ impl World {
 fn causes() -> impl Strategy<Value = Cause> {
     let code = prop_oneof![
         8 => Just(CauseCode::Reset),
+        2 => Just(CauseCode::Http(404)),
         4 => Just(CauseCode::Refused),
         2 => Just(CauseCode::Http(503)),
         2 => Just(CauseCode::Unauthorized),
         1 => Just(CauseCode::Configuration),
         4 => prop_oneof![Just(1000), Just(1005), Just(1008), Just(1012), Just(1013), 0..5000_u16].prop_map(CauseCode::Closed),
     ];
-    (code, prop_oneof![6 => Just(None), 1 => (0..120_000_u64).prop_map(|after| Some(ms(after)))])
-        .prop_map(|(code, retry_after)| Cause { retry_after, ..Cause::new(code, "") })
+    let retry_after = prop_oneof![6 => Just(None), 1 => (0..120_000_u64).prop_map(|after| Some(ms(after)))];
+    prop_oneof![
+        8 => (code, retry_after).prop_map(|(code, retry_after)| Cause { retry_after, ..Cause::new(code, "") }),
+        1 => Just(Cause { offline: true, ..Cause::new(CauseCode::Unreachable, "") }),
+    ]
 }
 
 fn steps() -> impl Strategy<Value = Step> {
     let times = || prop_oneof![0..300_u64, 0..5_000_u64, 0..70_000_u64];
     prop_oneof![
         10 => times().prop_map(Step::Wait),
-        1 => times().prop_map(Step::Sleep),
+        1 => times().prop_map(Step::Late),
+        2 => times().prop_map(Step::Sleep),
         4 => Just(Step::Input(Input::Start)),
         1 => Just(Step::Input(Input::Pause)),
         1 => Just(Step::Input(Input::Stop)),
-        2 => Just(Step::Input(Input::Reconnect(ReconnectReason::ByPerson))),
-        2 => Just(Step::Input(Input::Reconnect(ReconnectReason::Environment))),
+        2 => Just(Step::Input(Input::Reconnect)),
+        1 => Just(Step::Input(Input::NetworkChanged(Path::Same))),
+        1 => Just(Step::Input(Input::NetworkChanged(Path::Moved))),
+        1 => prop::option::of(0..3_u8).prop_map(|data| {
+            Step::Input(Input::ResumeFrom(data.map(|data| ResumeData(data.to_string()))))
+        }),
         1 => Just(Step::Input(Input::CredentialsChanged)),
-        2 => Just(Step::Input(Input::Send("by hand".to_owned()))),
+        4 => Just(Step::Send),
         1 => Just(Step::Input(Input::Timeout)),
         12 => Just(Step::DialOk),
         4 => causes().prop_map(Step::DialFailed),

@@ -9,12 +9,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use heartwire_core::cause::{Cause, CauseCode};
-use heartwire_core::link::{Backoff, DIAL_GAP, Generation, Input, Jitter, LinkSettings, Output, ReconnectReason};
+use heartwire_core::link::{Backoff, DIAL_GAP, Generation, Input, Jitter, LinkSettings, Output, Path};
 use heartwire_core::view::LinkState;
 use link_rig::{EVERY, Rig, TIMEOUT, cause, ms, settings};
 
-const BY_PERSON: Input = Input::Reconnect(ReconnectReason::ByPerson);
-const ENVIRONMENT: Input = Input::Reconnect(ReconnectReason::Environment);
+const BY_PERSON: Input = Input::Reconnect;
+const ENVIRONMENT: Input = Input::NetworkChanged(Path::Same);
 
 fn with_backoff(change: impl FnOnce(&mut Backoff)) -> LinkSettings {
     let mut settings = settings();

@@ -16,8 +16,7 @@ use heartwire_core::message::{Message, MessageKind};
 use heartwire_core::settings::{Connection, ConnectionForm, resolve};
 use heartwire_core::view::LinkState;
 
-use heartwire_engine::driver::{Command, ConnectionId, DialectMaker, DriverEventKind, spawn, spawn_with};
-use heartwire_engine::tls::TlsConfig;
+use heartwire_engine::driver::{Command, ConnectionId, DialectMaker, DriverEventKind, DriverOptions, spawn};
 use serde::Deserialize;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -175,11 +174,11 @@ async fn read_bare(address: SocketAddr, load: Load) -> Result<Duration, Failure>
 
 async fn read_link(connection: &Connection, dialect: Option<DialectMaker>, load: &Load) -> Result<Duration, Failure> {
     let (sender, mut events) = mpsc::channel(64);
-    let (id, tls) = (ConnectionId(1), TlsConfig::platform());
-    let driver = match dialect {
-        Some(dialect) => spawn_with(id, connection.clone(), tls, 7, sender, dialect),
-        None => spawn(id, connection.clone(), tls, 7, sender),
-    };
+    let mut options = DriverOptions::new(ConnectionId(1), connection.clone());
+    if let Some(dialect) = dialect {
+        options.dialect = dialect;
+    }
+    let driver = spawn(options, sender);
     driver.command(Command::Start);
     let mut started = None;
     let mut bytes = 0;

@@ -2,6 +2,7 @@
 //! below TLS, because each of them is life, and it is dropped without ceremony unless it is asked to end politely.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -63,6 +64,12 @@ impl Socket {
             Writing::Broken(error) => Some(error),
             Writing::Begins | Writing::Works => None,
         }
+    }
+
+    /// Its own address and the peer's, which is the proxy's where there is one.
+    pub(crate) fn addresses(&self) -> io::Result<(SocketAddr, SocketAddr)> {
+        let tcp = &self.0.get_ref().metered().tcp;
+        Ok((tcp.local_addr()?, tcp.peer_addr()?))
     }
 
     /// How many bytes have arrived since TCP was connected.

@@ -79,6 +79,7 @@ impl Wait {
     ) -> Option<Self> {
         let wait = match verdict {
             Verdict::Retry => Self { delay: backoff.delay(failures, rng), floor: Duration::ZERO },
+            Verdict::LookBetween(from, to) => Self { delay: between(from, to, rng), floor: Duration::ZERO },
             Verdict::WaitBetween(from, to) => Self::all_floor(between(from, to, rng)),
             Verdict::WaitCap => Self::all_floor(backoff.longest(rng)),
             Verdict::Block { again } => Self::all_floor(again.map(|(from, to)| between(from, to, rng))?),

@@ -45,14 +45,23 @@ pub(super) struct Vitals {
     since: Moment,
     heard: Moment,
     spoke: Moment,
-    /// When the heartbeat was sent after which nothing has been heard yet.
-    probe: Option<Moment>,
+    /// The heartbeat after which nothing has been heard yet.
+    probe: Option<Probe>,
+    /// Silence before this proves nothing: this computer was asleep.
+    excused: Moment,
     /// When the heartbeat was sent whose answer has not been recognised yet.
     unanswered: Option<Moment>,
     beats: u64,
     /// Since when the peer is known to do more than accept.
     proved: Option<Moment>,
     reading: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Probe {
+    sent: Moment,
+    /// Silence after it that means dead.
+    limit: Duration,
 }
 
 impl Vitals {
@@ -62,6 +71,7 @@ impl Vitals {
             heard: now,
             spoke: now,
             probe: None,
+            excused: Moment::default(),
             unanswered: None,
             beats: 0,
             proved: None,
@@ -72,7 +82,7 @@ impl Vitals {
     /// The next deadline.
     pub(super) fn next(&self, heartbeat: &Heartbeat) -> Option<(Moment, Due)> {
         if heartbeat.kind == HeartbeatKind::None {
-            let dead = self.heard + heartbeat.every + heartbeat.timeout;
+            let dead = (self.heard + heartbeat.every + heartbeat.timeout).max(self.excused);
             return self.reading.then_some((dead, Due::Dead));
         }
         let keepalive = (self.spoke + heartbeat.every, Due::Beat);
@@ -81,7 +91,7 @@ impl Vitals {
             return Some(keepalive);
         }
         let watch = match self.probe {
-            Some(sent) => (sent + heartbeat.timeout, Due::Dead),
+            Some(probe) => (probe.sent + probe.limit, Due::Dead),
             None => (self.heard + heartbeat.every, Due::Beat),
         };
         Some(if heartbeat.always && keepalive.0 < watch.0 { keepalive } else { watch })
@@ -106,7 +116,7 @@ impl Vitals {
         self.spoke = now;
         self.beats += 1;
         if self.reading && self.probe.is_none() && self.heard + heartbeat.every <= now {
-            self.probe = Some(now);
+            self.probe = Some(Probe { sent: now, limit: heartbeat.timeout });
         }
         self.count_round_trip(now, heartbeat);
         match &heartbeat.kind {
@@ -121,8 +131,24 @@ impl Vitals {
         if heartbeat.kind == HeartbeatKind::None || self.probe.is_some() || !self.reading {
             return None;
         }
-        self.probe = Some(now);
+        self.probe = Some(Probe { sent: now, limit: heartbeat.timeout });
         self.beat(now, heartbeat)
+    }
+
+    /// After a sleep: what was expected before it may have come and gone, so a new answer is expected, soon.
+    pub(super) fn probe_after_sleep(&mut self, now: Moment, limit: Duration, heartbeat: &Heartbeat) -> Option<Frame> {
+        let limit = limit.min(heartbeat.timeout);
+        self.excused = now + limit;
+        if heartbeat.kind == HeartbeatKind::None || !self.reading {
+            return None;
+        }
+        self.probe = Some(Probe { sent: now, limit });
+        self.beat(now, heartbeat)
+    }
+
+    /// How long an answer was waited for, if one is expected.
+    pub(super) fn limit(&self) -> Option<Duration> {
+        self.probe.map(|probe| probe.limit)
     }
 
     /// The answer to a heartbeat was recognised: how long it took.

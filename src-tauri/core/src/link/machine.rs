@@ -11,6 +11,8 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
 use super::heartbeat::{Due, HeartbeatKind, Vitals};
+use super::queue::{NotSent, Queue};
+use super::resume::{Resume, ResumeData};
 use super::{Generation, Input, LinkSettings, LinkStatus, Output};
 use crate::cause::{Cause, CauseCode};
 use crate::time::Moment;
@@ -25,6 +27,9 @@ pub const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 /// How far the link's own connect deadline lies behind the dial's, which knows what it was waiting for and so may speak
 /// first.
 pub const CONNECT_GRACE: Duration = Duration::from_millis(50);
+
+/// How long the peer may take to show that it outlived this computer's sleep, if its timeout is not shorter.
+pub const WAKE_PROBE: Duration = Duration::from_secs(2);
 
 /// A connection's life as a state machine; see the module's documentation.
 #[derive(Clone, Debug)]
@@ -41,6 +46,8 @@ pub struct Link {
     failures: u32,
     last_dial: Option<Moment>,
     last_delay: Duration,
+    queue: Queue,
+    resume: Resume,
     status: LinkStatus,
     /// For the next status.
     silent_for: Duration,
@@ -89,6 +96,8 @@ impl Link {
             failures: 0,
             last_dial: None,
             last_delay: Duration::ZERO,
+            queue: Queue::default(),
+            resume: Resume::default(),
             status: LinkStatus {
                 state: LinkState::Stopped,
                 generation: Generation(0),
@@ -116,6 +125,24 @@ impl Link {
     /// When to come back with [`Input::Timeout`], unless something else happens first. Never a moment that the last
     /// call of [`Link::handle`] has already reached.
     pub fn poll_timeout(&self) -> Option<Moment> {
+        match (self.due(), self.queue.deadline()) {
+            (Some(due), Some(oldest)) => Some(due.min(oldest)),
+            (due, oldest) => due.or(oldest),
+        }
+    }
+
+    /// What people see.
+    pub fn status(&self) -> &LinkStatus {
+        &self.status
+    }
+
+    /// From where the handshake of the newest dial goes on.
+    pub fn resume_data(&self) -> Option<&ResumeData> {
+        self.resume.data()
+    }
+
+    /// When the state asks for something.
+    fn due(&self) -> Option<Moment> {
         if let Some(closing) = self.closing {
             return Some(closing.until);
         }
@@ -128,14 +155,13 @@ impl Link {
         }
     }
 
-    /// What people see.
-    pub fn status(&self) -> &LinkStatus {
-        &self.status
-    }
-
     /// Does the one next thing that is due. False: nothing is.
     fn step(&mut self, now: Moment) -> bool {
-        if self.poll_timeout().is_none_or(|at| at > now) {
+        if let Some(id) = self.queue.expired(now) {
+            self.outputs.push_back(Output::SendRefused(id, NotSent::TooLate));
+            return true;
+        }
+        if self.due().is_none_or(|at| at > now) {
             return false;
         }
         if let Some(closing) = self.closing.take() {
@@ -159,23 +185,23 @@ impl Link {
         if let Phase::Up(vitals) = &mut self.phase
             && let Some(frame) = vitals.beat(now, &self.settings.heartbeat)
         {
-            self.outputs.push_back(Output::Send(self.generation, frame));
+            self.outputs.push_back(Output::Send(self.generation, frame, None));
         }
     }
 
     fn dead(&mut self, now: Moment) {
         // Not a closing handshake: nobody is there to answer it.
         self.outputs.push_back(Output::Abort(self.generation));
+        let Phase::Up(vitals) = &self.phase else { return };
+        self.silent_for = vitals.silence(now);
         let heartbeat = &self.settings.heartbeat;
         let text = match heartbeat.kind {
             HeartbeatKind::None => format!("nothing received for {}", words(heartbeat.every + heartbeat.timeout)),
             HeartbeatKind::Text(_) | HeartbeatKind::Ping => {
-                format!("no answer to the heartbeat within {}", words(heartbeat.timeout))
+                let limit = vitals.limit().unwrap_or(heartbeat.timeout);
+                format!("no answer to the heartbeat within {}", words(limit))
             }
         };
-        if let Phase::Up(vitals) = &self.phase {
-            self.silent_for = vitals.silence(now);
-        }
         self.lost(now, Cause::new(CauseCode::HeartbeatTimeout, text));
     }
 
@@ -190,6 +216,13 @@ impl Link {
 fn words(duration: Duration) -> String {
     if duration < Duration::from_secs(1) {
         return format!("{} ms", duration.as_millis());
+    }
+    let minutes = duration.as_secs() / 60;
+    if minutes >= 60 {
+        return format!("{} h {} min", minutes / 60, minutes % 60);
+    }
+    if minutes >= 2 {
+        return format!("{minutes} min");
     }
     let tenths = duration.as_millis().div_ceil(100);
     if tenths.is_multiple_of(10) { format!("{} s", tenths / 10) } else { format!("{}.{} s", tenths / 10, tenths % 10) }

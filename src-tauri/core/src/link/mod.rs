@@ -4,13 +4,17 @@
 mod backoff;
 mod heartbeat;
 mod machine;
+mod queue;
+mod resume;
 mod verdict;
 
 use std::time::Duration;
 
 pub use backoff::{Backoff, Jitter};
 pub use heartbeat::{Heartbeat, HeartbeatKind};
-pub use machine::{CLOSE_LIMIT, CONNECT_GRACE, DIAL_GAP, Link};
+pub use machine::{CLOSE_LIMIT, CONNECT_GRACE, DIAL_GAP, Link, WAKE_PROBE};
+pub use queue::{NotSent, QUEUE_AGE, QUEUE_BYTES, QUEUE_TEXTS, SendId};
+pub use resume::{RESUME_TRIES, ResumeData};
 pub use verdict::Verdict;
 
 use crate::cause::Cause;
@@ -43,8 +47,13 @@ pub enum Input {
     Pause,
     /// Close for good: Heartwire ends or the connection was removed.
     Stop,
-    /// The person, or a wake or network event, wants a dial now.
-    Reconnect(ReconnectReason),
+    /// The person wants a dial now: also a `Retry-After` does not hold.
+    Reconnect,
+    /// This computer was asleep for so long; `now` counts that time. Told before anything else of that `now`, or it
+    /// would be taken for the peer's silence. Zero: it is said to have woken, and no time is missing.
+    Resumed(Duration),
+    /// This computer's network changed: a hint that a `Retry-After` outweighs.
+    NetworkChanged(Path),
     /// The person gave new credentials.
     CredentialsChanged,
     /// The dial of this generation succeeded: the upgrade is done.
@@ -56,8 +65,10 @@ pub enum Input {
     Bytes(Generation),
     /// The dialect recognised the answer to a heartbeat, or the pong of our ping came.
     HeartbeatAnswered(Generation),
-    /// The person sends a text frame.
-    Send(String),
+    /// The person sends a text frame. While there is hope of a socket soon it is kept for that.
+    Send(SendId, String),
+    /// From now on a handshake can go on from here, until something newer is known; none: from the beginning.
+    ResumeFrom(Option<ResumeData>),
     /// The driver stopped reading because its consumer is full.
     ReadingPaused(Generation),
     /// The driver reads again.
@@ -70,23 +81,23 @@ pub enum Input {
     Timeout,
 }
 
-/// Why a dial is wanted now.
+/// The way to the peer after the network changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReconnectReason {
-    /// The person asked: also a `Retry-After` does not hold.
-    ByPerson,
-    /// This computer woke or its network changed: a hint that a `Retry-After` outweighs. A link that is up is not
-    /// replaced for it, but probed at once.
-    Environment,
+pub enum Path {
+    /// As before, or nobody knows: a link that is up is not replaced, but probed at once.
+    Same,
+    /// From another local address: what the old one sends arrives nowhere, so a link that is up dials anew.
+    Moved,
 }
 
 /// What the driver must do, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Open a socket and report `DialOk` or `DialFailed`. No other socket of this link is open.
+    /// Open a socket and report `DialOk` or `DialFailed`. No other socket of this link is open. The handshake goes on
+    /// from [`Link::resume_data`], if there is any.
     Dial(Generation),
-    /// Queue a frame; never wait for it.
-    Send(Generation, Frame),
+    /// Queue a frame; never wait for it. The id is that of the `Send` it comes from.
+    Send(Generation, Frame, Option<SendId>),
     /// Begin the closing handshake; report `Closed` when it is done.
     Close(Generation, u16),
     /// Drop the dial or the socket at once, without a closing handshake. It counts as closed; nothing is reported.
@@ -95,8 +106,10 @@ pub enum Output {
     Status(LinkStatus),
     /// A heartbeat was answered after this time.
     RoundTrip(Duration),
-    /// A `Send` could not be done because the link is not connected.
-    SendRefused,
+    /// A `Send` was not done and will not be.
+    SendRefused(SendId, NotSent),
+    /// The server refused these resume data too often: the next handshake begins anew, and what lies between is a gap.
+    ResumeDropped(ResumeData),
 }
 
 /// A frame to send.

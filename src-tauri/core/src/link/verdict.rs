@@ -11,6 +11,9 @@ const RESTART: (Duration, Duration) = (Duration::from_secs(5), Duration::from_se
 /// When refused credentials are tried again without anybody's help, in case the server was wrong.
 const REFUSED: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(360));
 
+/// When a computer without a network looks again, in case nobody told of one: at most 60 times an hour.
+const OFFLINE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(90));
+
 /// Retry, wait or block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -18,6 +21,8 @@ pub enum Verdict {
     Retry,
     /// Dial again after a delay drawn at random between these two.
     WaitBetween(Duration, Duration),
+    /// Dial again after a delay drawn at random between these two, or as soon as anything hints at a change.
+    LookBetween(Duration, Duration),
     /// Dial again after the backoff's longest delay.
     WaitCap,
     /// Only the person can help.
@@ -30,6 +35,9 @@ pub enum Verdict {
 impl Verdict {
     /// What a lost socket or a failed dial means.
     pub fn of(cause: &Cause) -> Self {
+        if cause.offline {
+            return Self::LookBetween(OFFLINE.0, OFFLINE.1);
+        }
         match cause.code {
             CauseCode::Unauthorized => Self::Block { again: Some(REFUSED) },
             CauseCode::Configuration => Self::Block { again: None },

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use heartwire_core::cause::{Cause, CauseCode};
 use heartwire_core::link::{
-    Backoff, Frame, Generation, Heartbeat, HeartbeatKind, Input, Jitter, Link, LinkSettings, Output,
+    Backoff, Frame, Generation, Heartbeat, HeartbeatKind, Input, Jitter, Link, LinkSettings, Output, SendId,
 };
 use heartwire_core::time::Moment;
 use heartwire_core::view::LinkState;
@@ -38,7 +38,11 @@ pub fn cause(code: CauseCode) -> Cause {
 }
 
 pub fn beat(generation: Generation) -> Output {
-    Output::Send(generation, Frame::Text("beat".to_owned()))
+    Output::Send(generation, Frame::Text("beat".to_owned()), None)
+}
+
+pub fn send(id: u64, text: &str) -> Input {
+    Input::Send(SendId(id), text.to_owned())
 }
 
 pub struct Rig {

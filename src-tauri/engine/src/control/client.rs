@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use heartwire_core::control::{ClientLine, FailCode, Reply, Request, ServerLine};
+use heartwire_core::link::QUEUE_AGE;
 use heartwire_core::view::Snapshot;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -19,6 +20,8 @@ use super::socket::connect;
 
 /// How long a request may take; the resident answers every one, if only with a failure.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+// A text may wait for a socket that long; its answer must come before whoever asked gives up.
+const _: () = assert!(QUEUE_AGE.as_secs() < ANSWER_LIMIT.as_secs());
 /// Requests on their way to the socket.
 const REQUESTS_WAITING: usize = 8;
 /// Pushes that wait to be taken; older ones go first.

@@ -4,6 +4,7 @@
 mod closed;
 mod open;
 mod outbox;
+mod path;
 mod run;
 mod sends;
 mod timer;
@@ -14,10 +15,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use heartwire_core::dialect::{Dialect, Dialects};
-use heartwire_core::link::{LinkStatus, ReconnectReason};
+use heartwire_core::link::{LinkStatus, NotSent, ResumeData};
 use heartwire_core::message::Message;
 use heartwire_core::settings::Connection;
 
+use crate::clock::Clock;
 use crate::dial::DialRequest;
 use crate::tls::TlsConfig;
 use run::Driver;
@@ -34,21 +36,20 @@ pub enum Command {
     Start,
     /// Close and stay closed until `Start`.
     Pause,
-    /// Dial now, or as soon as may be.
-    Reconnect(ReconnectReason),
+    /// The person wants a dial now.
+    Reconnect,
+    /// This computer woke; for how long it was asleep the clock says.
+    Resumed,
+    /// This computer's network changed.
+    NetworkChanged,
     /// The credentials were changed: a blocked link dials.
     CredentialsChanged,
-    /// Send a text frame. The answer comes when the whole frame has been handed to the network, or cannot be any more.
-    Send(String, oneshot::Sender<Result<(), NotConnected>>),
+    /// Send a text frame, as soon as there is a socket. The answer comes when the whole frame has been handed to the
+    /// network, or will not be any more.
+    Send(String, oneshot::Sender<Result<(), NotSent>>),
     /// Close for good, within [`heartwire_core::link::CLOSE_LIMIT`]; the driver ends.
     Stop,
 }
-
-/// The frame was not sent: the link is not connected, lost its socket before the frame was on its way, or is so far
-/// behind with earlier frames that this one was not taken. It will not be sent later either.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the link is not connected")]
-pub struct NotConnected;
 
 /// Something people or the store should know.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,6 +67,8 @@ pub enum DriverEventKind {
     Status(LinkStatus, Option<Duration>),
     /// A heartbeat was answered after this time.
     RoundTrip(Duration),
+    /// The server did not take these resume data: the next socket begins anew, and what lies between is a gap.
+    ResumeDropped(ResumeData),
     /// Messages came, in this order. Until this is taken from the channel nothing more is read.
     Messages(Vec<Message>),
 }
@@ -98,29 +101,38 @@ impl DriverHandle {
 /// Makes the dialect of a new socket.
 pub type DialectMaker = Box<dyn Fn() -> Box<dyn Dialect + Send> + Send>;
 
-/// Starts the driver of a connection. It waits for [`Command::Start`].
-pub fn spawn(
-    id: ConnectionId,
-    connection: Connection,
-    tls: TlsConfig,
-    seed: u64,
-    events: mpsc::Sender<DriverEvent>,
-) -> DriverHandle {
-    let dialect = Dialects::default().of(&connection);
-    spawn_with(id, connection, tls, seed, events, Box::new(dialect))
+/// What a driver is made of.
+pub struct DriverOptions {
+    /// Whose events it tells.
+    pub id: ConnectionId,
+    /// What is kept alive.
+    pub connection: Connection,
+    /// How it is dialled.
+    pub request: DialRequest,
+    /// What its link takes for the time.
+    pub clock: Clock,
+    /// Decides every delay that its link draws.
+    pub seed: u64,
+    /// Makes the dialect of each new socket.
+    pub dialect: DialectMaker,
 }
 
-/// The same with a dialect of the caller's own, or one that shares what it can with other connections'.
-pub fn spawn_with(
-    id: ConnectionId,
-    connection: Connection,
-    tls: TlsConfig,
-    seed: u64,
-    events: mpsc::Sender<DriverEvent>,
-    dialect: DialectMaker,
-) -> DriverHandle {
+impl DriverOptions {
+    /// This computer's clock and trust, the connection's dialect, and delays that nobody can foretell.
+    pub fn new(id: ConnectionId, connection: Connection) -> Self {
+        Self {
+            id,
+            request: DialRequest::new(&connection, TlsConfig::platform()),
+            clock: Clock::system(),
+            seed: rand::random(),
+            dialect: Box::new(Dialects::default().of(&connection)),
+            connection,
+        }
+    }
+}
+
+/// Starts a driver. It waits for [`Command::Start`], and ends with [`Command::Stop`] or when its events are dropped.
+pub fn spawn(options: DriverOptions, events: mpsc::Sender<DriverEvent>) -> DriverHandle {
     let (commands, inbox) = mpsc::unbounded_channel();
-    let request = DialRequest::new(&connection, tls);
-    let driver = Driver::new(id, connection, request, seed, inbox, events, dialect);
-    DriverHandle { commands, task: tokio::spawn(driver.run()) }
+    DriverHandle { commands, task: tokio::spawn(Driver::new(options, inbox, events).run()) }
 }

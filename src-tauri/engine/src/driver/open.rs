@@ -9,11 +9,11 @@ use tokio_tungstenite::tungstenite::{Error, Message as WireMessage};
 
 use heartwire_core::cause::{Cause, CauseCode};
 use heartwire_core::dialect::{Dialect, Incoming};
-use heartwire_core::link::{Frame, Generation};
+use heartwire_core::link::{Frame, Generation, NotSent, Path};
 use heartwire_core::message::Message;
 
 use super::sends::{Sends, Told};
-use super::{NotConnected, closed};
+use super::{closed, path};
 use crate::dial::{broke, lost};
 use crate::socket::Socket;
 
@@ -113,7 +113,7 @@ impl Open {
         if !matches!(self.closing, Closing::No) || self.hearing_out.is_some() {
             if let Some(told) = told {
                 // Whoever asked may have left.
-                let _ = told.send(Err(NotConnected));
+                let _ = told.send(Err(NotSent::NotConnected));
             }
             return;
         }
@@ -129,6 +129,11 @@ impl Open {
             self.sends.forget_waiting();
             self.closing = Closing::Wanted(code);
         }
+    }
+
+    /// Whether packets to the peer would still leave from the socket's own address.
+    pub(super) fn path(&self) -> Path {
+        path::of(&self.socket)
     }
 
     /// When [`Open::read`] must be called though nothing may have come.

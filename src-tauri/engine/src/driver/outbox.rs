@@ -49,7 +49,7 @@ impl Outbox {
     pub(super) fn messages(&self) -> usize {
         let messages = |kind: &DriverEventKind| match kind {
             DriverEventKind::Messages(messages) => messages.len(),
-            DriverEventKind::Status(..) | DriverEventKind::RoundTrip(_) => 0,
+            DriverEventKind::Status(..) | DriverEventKind::RoundTrip(_) | DriverEventKind::ResumeDropped(_) => 0,
         };
         self.waiting.iter().map(messages).sum()
     }

@@ -3,29 +3,34 @@
 mod obey;
 mod recover;
 
+use std::collections::BTreeMap;
 use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use heartwire_core::cause::Cause;
 use heartwire_core::dialect::Dialect;
-use heartwire_core::link::{CLOSE_LIMIT, Generation, Input, Link, LinkSettings};
-use heartwire_core::settings::Connection;
+use heartwire_core::link::{CLOSE_LIMIT, Generation, Input, Link, LinkSettings, NotSent, Path, SendId};
 use heartwire_core::time::Moment;
 
 use super::open::{End, Open, Read};
 use super::outbox::Outbox;
 use super::sends::Told;
 use super::timer::Timer;
-use super::{Command, ConnectionId, DialectMaker, DriverEvent, DriverEventKind, NotConnected};
+use super::{Command, DialectMaker, DriverEvent, DriverEventKind, DriverOptions};
+use crate::clock::Clock;
 use crate::dial::DialRequest;
 use crate::socket::Socket;
 
 /// How many commands are taken in a round.
 const COMMANDS: usize = 32;
+
+/// A shorter sleep is a pause like any other. Two clocks that are read one after the other are never this far apart.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(500);
 
 type Dialing = Pin<Box<dyn Future<Output = Result<Socket, Cause>> + Send>>;
 
@@ -39,7 +44,9 @@ enum Wire {
 pub(super) struct Driver {
     name: String,
     link: Link,
-    origin: Instant,
+    clock: Clock,
+    /// How much of the clock's sleep the link was told of.
+    slept: Duration,
     request: DialRequest,
     wire: Wire,
     dialect: Box<dyn Dialect + Send>,
@@ -49,8 +56,10 @@ pub(super) struct Driver {
     /// What is being read. It is kept here so that a panic on the way does not cost what was read before it.
     found: Read,
     timer: Timer,
-    /// Who waits for the frame of the `Send` that the link is judging.
-    asking: Option<Told>,
+    /// Who waits for a text that is not yet with a socket.
+    asking: BTreeMap<SendId, Told>,
+    /// The newest of them.
+    last_send: SendId,
     /// Something was done that an earlier step of the round may have to look at.
     again: bool,
     /// Since when it is to end.
@@ -59,14 +68,11 @@ pub(super) struct Driver {
 
 impl Driver {
     pub(super) fn new(
-        id: ConnectionId,
-        connection: Connection,
-        request: DialRequest,
-        seed: u64,
+        options: DriverOptions,
         inbox: mpsc::UnboundedReceiver<Command>,
         events: mpsc::Sender<DriverEvent>,
-        make_dialect: DialectMaker,
     ) -> Self {
+        let DriverOptions { id, connection, request, clock, seed, dialect: make_dialect } = options;
         let settings = LinkSettings {
             heartbeat: connection.heartbeat,
             backoff: connection.backoff,
@@ -76,7 +82,8 @@ impl Driver {
         Self {
             name: connection.name,
             link: Link::new(settings, seed),
-            origin: Instant::now(),
+            slept: clock.suspended(),
+            clock,
             request,
             wire: Wire::None,
             dialect: make_dialect(),
@@ -85,7 +92,8 @@ impl Driver {
             outbox: Outbox::new(id, events),
             found: Read::default(),
             timer: Timer::new(),
-            asking: None,
+            asking: BTreeMap::new(),
+            last_send: SendId(0),
             again: false,
             stopping: None,
         }
@@ -94,6 +102,7 @@ impl Driver {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             self.again = false;
+            self.wake(cx);
             let now = self.deadlines(cx);
             self.commands(now, cx);
             self.outbox.poll_send(cx);
@@ -115,6 +124,18 @@ impl Driver {
             if !self.timer.poll_fired(self.next_deadline(), cx) {
                 return Poll::Pending;
             }
+        }
+    }
+
+    /// Tells the link that this computer slept, before it takes the missing time for the peer's silence. What came
+    /// before the sleep is read first: the socket may not outlive this.
+    fn wake(&mut self, cx: &mut Context<'_>) {
+        let total = self.clock.suspended();
+        let slept = total.saturating_sub(self.slept);
+        if slept >= SHORTEST_SLEEP {
+            self.slept = total;
+            self.read(cx);
+            self.input(Input::Resumed(slept));
         }
     }
 
@@ -141,7 +162,10 @@ impl Driver {
             match command {
                 Some(Command::Start) => self.input_at(now, Input::Start),
                 Some(Command::Pause) => self.input_at(now, Input::Pause),
-                Some(Command::Reconnect(reason)) => self.input_at(now, Input::Reconnect(reason)),
+                Some(Command::Reconnect) => self.input_at(now, Input::Reconnect),
+                // Where time is missing, the link knows already.
+                Some(Command::Resumed) => self.input_at(now, Input::Resumed(Duration::ZERO)),
+                Some(Command::NetworkChanged) => self.input_at(now, Input::NetworkChanged(self.path())),
                 Some(Command::CredentialsChanged) => self.input_at(now, Input::CredentialsChanged),
                 Some(Command::Send(text, told)) => self.send(now, text, told),
                 Some(Command::Stop) => self.stop(),
@@ -163,11 +187,20 @@ impl Driver {
             && !open.has_room_for(text.len())
         {
             // Whoever asked may have left.
-            let _ = told.send(Err(NotConnected));
+            let _ = told.send(Err(NotSent::Full));
             return;
         }
-        self.asking = Some(told);
-        self.input_at(now, Input::Send(text));
+        self.last_send = SendId(self.last_send.0 + 1);
+        self.asking.insert(self.last_send, told);
+        self.input_at(now, Input::Send(self.last_send, text));
+    }
+
+    /// Whether packets to the peer would still leave from the address that the socket has.
+    fn path(&self) -> Path {
+        match &self.wire {
+            Wire::Open(open) => open.path(),
+            Wire::None | Wire::Dialing(..) => Path::Same,
+        }
     }
 
     fn dialing(&mut self, cx: &mut Context<'_>) {
@@ -259,7 +292,7 @@ impl Driver {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let link = self.link.poll_timeout().map(|at| self.origin + at.since_origin());
+        let link = self.link.poll_timeout().map(|at| self.clock.instant(at));
         let open = match &self.wire {
             Wire::Open(open) => open.deadline(),
             Wire::None | Wire::Dialing(..) => None,
@@ -270,6 +303,6 @@ impl Driver {
     }
 
     fn now(&self) -> Moment {
-        Moment::new(self.origin.elapsed())
+        self.clock.now()
     }
 }

@@ -8,15 +8,14 @@ use tokio_tungstenite::tungstenite::protocol::frame::Frame as WireFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
-use heartwire_core::link::Frame;
+use heartwire_core::link::{Frame, NotSent};
 
-use super::NotConnected;
 use crate::socket::FRAGMENT;
 
 /// The most bytes that wait on a link that does not get rid of them.
 const MOST_WAITING: usize = 16 * 1024 * 1024;
 
-pub(super) type Told = oneshot::Sender<Result<(), NotConnected>>;
+pub(super) type Told = oneshot::Sender<Result<(), NotSent>>;
 
 #[derive(Default)]
 pub(super) struct Sends {
@@ -79,8 +78,8 @@ impl Sends {
     pub(super) fn forget_waiting(&mut self) {
         self.bytes = 0;
         for waiting in self.waiting.drain(..) {
-            if let Waiting::Text { told: Some(told), .. } = waiting {
-                let _ = told.send(Err(NotConnected));
+            if let Waiting::Text { told: Some(told), begun, .. } = waiting {
+                let _ = told.send(Err(if begun { NotSent::Lost } else { NotSent::NotConnected }));
             }
         }
     }
@@ -90,7 +89,7 @@ impl Drop for Sends {
     fn drop(&mut self) {
         self.forget_waiting();
         for told in self.unflushed.drain(..) {
-            let _ = told.send(Err(NotConnected));
+            let _ = told.send(Err(NotSent::Lost));
         }
     }
 }

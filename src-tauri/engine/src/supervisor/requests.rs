@@ -2,7 +2,7 @@
 //! disk or a link is answered by whoever has waited for it.
 
 use heartwire_core::control::{FailCode, Reply, Request};
-use heartwire_core::link::ReconnectReason;
+use heartwire_core::link::NotSent;
 use tokio::sync::oneshot;
 
 use super::changes::Change;
@@ -24,7 +24,7 @@ impl Run {
                 Reply::Snapshot { snapshot: Box::new(self.newest().as_ref().clone()) }
             }
             Request::Reconnect { connection } => self.for_one(&connection, |run, id| {
-                run.command(id, Command::Reconnect(ReconnectReason::ByPerson));
+                run.command(id, Command::Reconnect);
             }),
             Request::Pause { connection } => self.for_some(connection.as_deref(), |run, id| run.pause(id, true)),
             Request::Resume { connection } => self.for_some(connection.as_deref(), |run, id| run.pause(id, false)),
@@ -106,10 +106,12 @@ impl Run {
         tokio::spawn(async move {
             let _ = reply.send(match outcome.await {
                 Ok(Ok(())) => Reply::Ok,
-                Ok(Err(_)) | Err(_) => Reply::Failed {
-                    code: FailCode::NotConnected,
-                    message: format!("{name} is not connected, so the text was not sent; send it again once it is"),
-                },
+                Ok(Err(why)) => Reply::Failed { code: FailCode::NotConnected, message: format!("{name}: {why}") },
+                // The link has ended.
+                Err(_) => {
+                    let why = NotSent::NotConnected;
+                    Reply::Failed { code: FailCode::NotConnected, message: format!("{name}: {why}") }
+                }
             });
         });
     }

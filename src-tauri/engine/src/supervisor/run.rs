@@ -198,6 +198,12 @@ impl Run {
                 }
             }
             DriverEventKind::Messages(messages) => self.received(event.id, messages),
+            DriverEventKind::ResumeDropped(_) => {
+                if let Some(link) = self.state.links.get(&event.id) {
+                    let name = &link.connection.name;
+                    tracing::warn!("{name}: the server does not go on from where it was; messages may be missing");
+                }
+            }
         }
     }
 

@@ -9,7 +9,8 @@ use super::links::{LinkRecord, Past, STRIP_MS, now_ms};
 use super::run::{Internal, Run};
 use super::state::{State, Stopping};
 use super::writes::Write;
-use crate::driver::{self, Command, ConnectionId};
+use crate::dial::DialRequest;
+use crate::driver::{self, Command, ConnectionId, DriverOptions};
 
 impl Run {
     /// Starts, keeps or ends links so that they are what the settings say. `renamed` is a connection's old and new name.
@@ -57,9 +58,15 @@ impl Run {
         let id = self.state.fresh_id();
         let name = connection.name.clone();
         tracing::info!("{name}: {}", State::logged_address(&connection));
-        let dialect = Box::new(self.state.dialects.of(&connection));
-        let (tls, events) = (self.state.tls.clone(), self.driver_events_sender.clone());
-        let driver = driver::spawn_with(id, connection.clone(), tls, rand::random(), events, dialect);
+        let options = DriverOptions {
+            id,
+            request: DialRequest::new(&connection, self.state.tls.clone()),
+            clock: self.state.clock.clone(),
+            seed: rand::random(),
+            dialect: Box::new(self.state.dialects.of(&connection)),
+            connection: connection.clone(),
+        };
+        let driver = driver::spawn(options, self.driver_events_sender.clone());
         let mut link = LinkRecord::new(connection, driver, now_ms());
         match before.and_then(|before| self.retire(before, Some(id))) {
             Some((same, past)) if same == name => {

@@ -13,6 +13,7 @@ use heartwire_core::view::{
 use super::Source;
 use super::demo::Demo;
 use super::links::{LinkRecord, now_ms};
+use crate::clock::Clock;
 use crate::driver::ConnectionId;
 use crate::settings_file::Loaded;
 use crate::store::{BeginSpan, Stored};
@@ -40,6 +41,8 @@ pub struct State {
     pub demo_wanted: bool,
     pub demo: Option<Demo>,
     pub tls: TlsConfig,
+    /// What all links take for the time.
+    pub clock: Clock,
     pub dialects: Dialects,
     history: VecDeque<OutageView>,
     messages: VecDeque<MessageView>,
@@ -72,6 +75,7 @@ impl State {
             demo_wanted: options.demo,
             demo: None,
             tls: TlsConfig::platform(),
+            clock: Clock::system(),
             dialects: Dialects::default(),
             history: VecDeque::new(),
             messages: VecDeque::new(),

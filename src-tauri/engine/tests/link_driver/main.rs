@@ -5,6 +5,7 @@
 
 mod dial;
 mod ending;
+mod environment;
 mod limits;
 mod liveness;
 mod reconnect;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use heartwire_core::link::ReconnectReason;
+use heartwire_core::link::NotSent;
 use heartwire_core::view::LinkState;
 use heartwire_engine::driver::{Command, DriverEventKind};
 use tokio::io::AsyncReadExt;
@@ -26,7 +26,7 @@ async fn invariant_11_the_old_socket_is_gone_when_the_next_one_comes() {
         }
         old = Some(new);
         link.until(LinkState::Connected).await;
-        link.handle.command(Command::Reconnect(ReconnectReason::ByPerson));
+        link.handle.command(Command::Reconnect);
     }
 }
 
@@ -38,8 +38,8 @@ async fn invariant_22_wake_network_change_and_reconnect_now_together_cause_one_d
     let mut link = Link::start(connection);
     drop(accept(&listener).await);
     link.until(LinkState::Waiting).await;
-    for reason in [ReconnectReason::Environment, ReconnectReason::ByPerson, ReconnectReason::Environment] {
-        link.handle.command(Command::Reconnect(reason));
+    for command in [Command::Resumed, Command::NetworkChanged, Command::Reconnect, Command::Resumed] {
+        link.handle.command(command);
     }
     let _server = accept(&listener).await;
     link.until(LinkState::Connected).await;
@@ -84,7 +84,7 @@ async fn what_waits_says_for_how_long() {
 }
 
 #[tokio::test]
-async fn a_send_fails_at_once_unless_the_link_is_up_and_never_reaches_a_later_socket() {
+async fn invariant_27_what_one_socket_did_not_get_rid_of_is_told_and_never_said_again() {
     let (listener, port) = listener().await;
     let mut link = Link::start(connection(port));
     let silent = accept_raw(&listener).await;
@@ -92,16 +92,34 @@ async fn a_send_fails_at_once_unless_the_link_is_up_and_never_reaches_a_later_so
     let stalled = link.send("x".repeat(12 << 20));
     let behind = link.send("behind it");
     let too_much = link.send("y".repeat(12 << 20));
-    assert!(too_much.await.unwrap().is_err(), "what waits is bounded");
+    assert_eq!(too_much.await.unwrap(), Err(NotSent::Full), "what waits is bounded");
     link.lost().await;
-    assert!(stalled.await.unwrap().is_err());
-    assert!(behind.await.unwrap().is_err());
-    assert!(link.send("while it waits").await.unwrap().is_err());
+    assert_eq!(stalled.await.unwrap(), Err(NotSent::Lost));
+    assert_eq!(behind.await.unwrap(), Err(NotSent::NotConnected));
+    let meanwhile = link.send("while it waits");
     drop(silent);
 
     let mut server = accept(&listener).await;
     let first = timeout(AGES, server.next()).await.unwrap().unwrap().unwrap();
-    assert_eq!(first.to_text().unwrap(), "beat", "nothing of before");
+    assert_eq!(first.to_text().unwrap(), "while it waits", "nothing of the socket before");
+    assert_eq!(meanwhile.await.unwrap(), Ok(()));
+    let second = timeout(AGES, server.next()).await.unwrap().unwrap().unwrap();
+    assert_eq!(second.to_text().unwrap(), "beat");
+}
+
+#[tokio::test]
+async fn invariant_27_a_paused_link_takes_no_text_and_gives_up_those_that_wait() {
+    let (listener, port) = listener().await;
+    let mut connection = patient(port);
+    connection.backoff.fixed = Some(Duration::from_secs(600));
+    let mut link = Link::start(connection);
+    drop(accept(&listener).await);
+    link.until(LinkState::Waiting).await;
+    let waiting = link.send("one");
+    link.handle.command(Command::Pause);
+    let late = link.send("two");
+    assert_eq!(waiting.await.unwrap(), Err(NotSent::NotConnected));
+    assert_eq!(late.await.unwrap(), Err(NotSent::NotConnected));
 }
 
 /// Descriptors and tasks come back: a small stand-in for the ten thousand cycles.

@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use heartwire_core::dialect::{Decoded, Dialect, Incoming};
-use heartwire_core::link::{Backoff, Heartbeat, HeartbeatKind, Jitter, LinkStatus};
+use heartwire_core::link::{Backoff, Heartbeat, HeartbeatKind, Jitter, LinkStatus, NotSent};
 use heartwire_core::message::{Message, MessageKind};
 use heartwire_core::settings::{Auth, Connection, DialectSettings, PlainSettings, Proxy, TlsSettings};
 use heartwire_core::view::LinkState;
+use heartwire_engine::clock;
+use heartwire_engine::dial::DialRequest;
 use heartwire_engine::driver::{
-    Command, ConnectionId, DialectMaker, DriverEvent, DriverEventKind, DriverHandle, NotConnected, spawn_with,
+    Command, ConnectionId, DialectMaker, DriverEvent, DriverEventKind, DriverHandle, DriverOptions, spawn,
 };
 use heartwire_engine::tls::TlsConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -110,8 +112,24 @@ impl Link {
     }
 
     pub fn speaking(connection: Connection, tls: TlsConfig, capacity: usize, dialect: DialectMaker) -> Self {
+        let request = DialRequest::new(&connection, tls);
+        let id = ConnectionId(7);
+        Self::made_of(
+            DriverOptions { id, connection, request, clock: clock::Clock::system(), seed: 1, dialect },
+            capacity,
+        )
+    }
+
+    /// With a clock that sleeps when the test says so.
+    pub fn sleeping(connection: Connection, clock: clock::Clock) -> Self {
+        let options =
+            DriverOptions { clock, dialect: Box::new(Words::boxed), ..DriverOptions::new(ConnectionId(7), connection) };
+        Self::made_of(options, 64)
+    }
+
+    fn made_of(options: DriverOptions, capacity: usize) -> Self {
         let (sender, events) = mpsc::channel(capacity);
-        let handle = spawn_with(ConnectionId(7), connection, tls, 1, sender, dialect);
+        let handle = spawn(options, sender);
         handle.command(Command::Start);
         Self { handle, events, seen: Vec::new(), messages: VecDeque::new(), started: TokioInstant::now() }
     }
@@ -171,7 +189,7 @@ impl Link {
         }
     }
 
-    pub fn send(&self, text: impl Into<String>) -> oneshot::Receiver<Result<(), NotConnected>> {
+    pub fn send(&self, text: impl Into<String>) -> oneshot::Receiver<Result<(), NotSent>> {
         let (told, answer) = oneshot::channel();
         assert!(self.handle.command(Command::Send(text.into(), told)));
         answer

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::{CLOSE_LIMIT, DIAL_GAP, Link, Phase};
+use super::{CLOSE_LIMIT, Link, Phase, WAKE_PROBE, words};
 use crate::cause::{Cause, CauseCode};
 use crate::link::heartbeat::Vitals;
-use crate::link::{Frame, Generation, Input, Output, ReconnectReason, Verdict};
+use crate::link::{Frame, Generation, Input, NotSent, Output, Path, SendId, Verdict};
 use crate::time::Moment;
 use crate::view::LinkState;
 
@@ -22,7 +22,9 @@ impl Link {
             Input::Start => self.start(now),
             Input::Pause => self.leave(now, Phase::Paused, LinkState::Paused, NORMAL),
             Input::Stop => self.leave(now, Phase::Stopped, LinkState::Stopped, GOING_AWAY),
-            Input::Reconnect(reason) => self.reconnect(now, reason),
+            Input::Reconnect => self.reconnect(now),
+            Input::Resumed(slept) => self.resumed(now, slept),
+            Input::NetworkChanged(path) => self.network_changed(now, path),
             Input::CredentialsChanged => self.credentials_changed(now),
             Input::DialOk(generation) => self.dial_ok(now, generation),
             Input::DialFailed(generation, cause) | Input::Closed(generation, cause) => {
@@ -30,7 +32,8 @@ impl Link {
             }
             Input::Bytes(generation) => self.bytes(now, generation),
             Input::HeartbeatAnswered(generation) => self.heartbeat_answered(now, generation),
-            Input::Send(text) => self.send(now, text),
+            Input::Send(id, text) => self.send(now, id, text),
+            Input::ResumeFrom(data) => self.resume.set(data),
             Input::ReadingPaused(generation) => {
                 if let Some(vitals) = self.vitals(generation) {
                     vitals.reading_paused();
@@ -60,31 +63,63 @@ impl Link {
         self.let_go(now, code, CLOSE_LIMIT);
         self.phase = phase;
         self.attempt = 0;
+        self.refuse_queued();
         self.announce(state, None, None);
     }
 
-    fn reconnect(&mut self, now: Moment, reason: ReconnectReason) {
-        match (&mut self.phase, reason) {
-            (Phase::Stopped | Phase::Paused | Phase::Dialing { .. }, _)
-            | (Phase::Blocked { .. }, ReconnectReason::Environment) => {}
-            (Phase::Waiting { .. } | Phase::Blocked { .. }, ReconnectReason::ByPerson) => self.dial_soon(now),
-            (Phase::Waiting { until, floor }, ReconnectReason::Environment) => {
-                let soonest = (*floor).max(self.last_dial.map_or(now, |last| last + DIAL_GAP)).max(now);
-                if soonest < *until {
-                    *until = soonest;
-                    self.announce_wait();
-                }
-            }
-            (Phase::Up(_), ReconnectReason::ByPerson) => {
+    fn reconnect(&mut self, now: Moment) {
+        match self.phase {
+            Phase::Stopped | Phase::Paused | Phase::Dialing { .. } => {}
+            Phase::Waiting { .. } | Phase::Blocked { .. } => self.dial_soon(now),
+            Phase::Up(_) => {
                 self.let_go(now, NORMAL, CLOSE_LIMIT_RECONNECT);
                 self.status.cause = Some(Cause::new(CauseCode::ByPerson, "reconnecting because it was asked for"));
                 self.phase = Phase::Waiting { until: self.soonest(now), floor: now };
                 self.announce_wait();
             }
-            (Phase::Up(vitals), ReconnectReason::Environment) => {
-                if let Some(frame) = vitals.probe_now(now, &self.settings.heartbeat) {
-                    self.outputs.push_back(Output::Send(self.generation, frame));
+        }
+    }
+
+    fn resumed(&mut self, now: Moment, slept: Duration) {
+        let heartbeat = &self.settings.heartbeat;
+        match &mut self.phase {
+            Phase::Stopped | Phase::Paused | Phase::Blocked { .. } => {}
+            Phase::Waiting { .. } => self.hint(now),
+            // What a dial from before the sleep waited for has come and gone.
+            Phase::Dialing { .. } => {
+                if slept > Duration::ZERO && self.last_dial.is_some_and(|dialled| now.since(dialled) >= slept) {
+                    self.redial(now);
                 }
+            }
+            // The news is older than the socket.
+            Phase::Up(vitals) if vitals.uptime(now) < slept => {}
+            Phase::Up(_) if slept > heartbeat.every + heartbeat.timeout => {
+                let text = format!("this computer was asleep for {}", words(slept));
+                self.replace(now, Cause::new(CauseCode::Slept, text));
+            }
+            Phase::Up(vitals) => {
+                let frame = if slept > Duration::ZERO {
+                    vitals.probe_after_sleep(now, WAKE_PROBE, heartbeat)
+                } else {
+                    vitals.probe_now(now, heartbeat)
+                };
+                self.outputs.extend(frame.map(|frame| Output::Send(self.generation, frame, None)));
+            }
+        }
+    }
+
+    fn network_changed(&mut self, now: Moment, path: Path) {
+        match (&mut self.phase, path) {
+            // A dial finds its way through the network as it is.
+            (Phase::Stopped | Phase::Paused | Phase::Blocked { .. } | Phase::Dialing { .. }, _) => {}
+            (Phase::Waiting { .. }, _) => self.hint(now),
+            (Phase::Up(_), Path::Moved) => {
+                let text = "this computer's address towards the server changed";
+                self.replace(now, Cause::new(CauseCode::NetworkChanged, text));
+            }
+            (Phase::Up(vitals), Path::Same) => {
+                let frame = vitals.probe_now(now, &self.settings.heartbeat);
+                self.outputs.extend(frame.map(|frame| Output::Send(self.generation, frame, None)));
             }
         }
     }
@@ -92,12 +127,9 @@ impl Link {
     fn credentials_changed(&mut self, now: Moment) {
         match self.phase {
             Phase::Blocked { .. } => self.dial_soon(now),
-            Phase::Waiting { .. } => self.reconnect(now, ReconnectReason::Environment),
-            Phase::Dialing { .. } => {
-                // The dial under way carries the old ones.
-                self.outputs.push_back(Output::Abort(self.generation));
-                self.dial_soon(now);
-            }
+            Phase::Waiting { .. } => self.hint(now),
+            // The dial under way carries the old ones.
+            Phase::Dialing { .. } => self.redial(now),
             Phase::Stopped | Phase::Paused | Phase::Up(_) => {}
         }
     }
@@ -110,7 +142,10 @@ impl Link {
         self.attempt = 0;
         self.announce(LinkState::Connected, None, None);
         for text in &self.settings.on_open {
-            self.outputs.push_back(Output::Send(generation, Frame::Text(text.clone())));
+            self.outputs.push_back(Output::Send(generation, Frame::Text(text.clone()), None));
+        }
+        while let Some((id, text)) = self.queue.pop() {
+            self.outputs.push_back(Output::Send(generation, Frame::Text(text), Some(id)));
         }
     }
 
@@ -135,19 +170,22 @@ impl Link {
 
     fn heartbeat_answered(&mut self, now: Moment, generation: Generation) {
         if let Some(round_trip) = self.vitals(generation).and_then(|vitals| vitals.answered(now)) {
+            self.resume.accepted();
             self.outputs.push_back(Output::RoundTrip(round_trip));
         }
     }
 
-    fn send(&mut self, now: Moment, text: String) {
+    fn send(&mut self, now: Moment, id: SendId, text: String) {
         let output = match &mut self.phase {
             Phase::Up(vitals) => {
                 vitals.spoke(now);
-                Output::Send(self.generation, Frame::Text(text))
+                Output::Send(self.generation, Frame::Text(text), Some(id))
             }
-            Phase::Stopped | Phase::Paused | Phase::Waiting { .. } | Phase::Blocked { .. } | Phase::Dialing { .. } => {
-                Output::SendRefused
-            }
+            Phase::Waiting { .. } | Phase::Dialing { .. } => match self.queue.push(now, id, text) {
+                Ok(()) => return,
+                Err(why) => Output::SendRefused(id, why),
+            },
+            Phase::Stopped | Phase::Paused | Phase::Blocked { .. } => Output::SendRefused(id, NotSent::NotConnected),
         };
         self.outputs.push_back(output);
     }
@@ -159,7 +197,9 @@ impl Link {
         self.let_go(now, NORMAL, CLOSE_LIMIT);
         let verdict = match Verdict::of(&cause) {
             block @ Verdict::Block { .. } => block,
-            Verdict::Retry | Verdict::WaitBetween(..) | Verdict::WaitCap => Verdict::Block { again: None },
+            Verdict::Retry | Verdict::LookBetween(..) | Verdict::WaitBetween(..) | Verdict::WaitCap => {
+                Verdict::Block { again: None }
+            }
         };
         self.settle(now, verdict, cause);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{CONNECT_GRACE, Closing, DIAL_GAP, Link, Phase};
 use crate::cause::Cause;
 use crate::link::backoff::Wait;
-use crate::link::{Generation, LinkStatus, Output, Verdict};
+use crate::link::{Generation, LinkStatus, NotSent, Output, Verdict};
 use crate::time::Moment;
 use crate::view::LinkState;
 
@@ -21,26 +21,84 @@ impl Link {
 
     /// Draws the wait, once, and tells why.
     pub(super) fn settle(&mut self, now: Moment, verdict: Verdict, cause: Cause) {
-        if let Phase::Up(vitals) = &self.phase
-            && vitals.proved(now, &self.settings.heartbeat)
-            && vitals.uptime(now) >= STEADY.max(self.last_delay)
-        {
-            self.failures = 0;
+        self.judge(now);
+        self.outputs.extend(self.resume.failed(cause.code).map(Output::ResumeDropped));
+        if cause.offline {
+            // The server had no part in this: it counts neither as an attempt nor as a failure.
+            self.attempt = self.attempt.saturating_sub(1);
+        } else {
+            self.failures = self.failures.saturating_add(1);
         }
-        self.failures = self.failures.saturating_add(1);
         let wait = Wait::draw(verdict, cause.retry_after, &self.settings.backoff, self.failures, &mut self.rng);
+        let cause_offline = cause.offline;
         self.status.cause = Some(cause);
         let until = wait.map(|wait| (now + wait.delay).max(self.soonest(now)));
         match (verdict, wait, until) {
-            (Verdict::Retry | Verdict::WaitBetween(..) | Verdict::WaitCap, Some(wait), Some(until)) => {
-                self.last_delay = wait.delay;
+            (
+                Verdict::Retry | Verdict::LookBetween(..) | Verdict::WaitBetween(..) | Verdict::WaitCap,
+                Some(wait),
+                Some(until),
+            ) => {
+                if !cause_offline {
+                    self.last_delay = wait.delay;
+                }
                 self.phase = Phase::Waiting { until, floor: now + wait.floor };
                 self.announce_wait();
             }
             (_, _, until) => {
                 self.phase = Phase::Blocked { until };
+                self.refuse_queued();
                 self.announce(LinkState::Blocked, until, self.status.cause.clone());
             }
+        }
+    }
+
+    /// What the socket that is up has shown before it goes.
+    fn judge(&mut self, now: Moment) {
+        if let Phase::Up(vitals) = &self.phase
+            && vitals.proved(now, &self.settings.heartbeat)
+        {
+            self.resume.accepted();
+            if vitals.uptime(now) >= STEADY.max(self.last_delay) {
+                self.failures = 0;
+            }
+        }
+    }
+
+    /// Gives the socket up for a reason of this computer's. The server did not fail, so it is dialled at once.
+    pub(super) fn replace(&mut self, now: Moment, cause: Cause) {
+        self.judge(now);
+        if let Phase::Up(vitals) = &self.phase {
+            self.silent_for = vitals.silence(now);
+        }
+        self.outputs.push_back(Output::Abort(self.generation));
+        self.status.cause = Some(cause);
+        self.phase = Phase::Waiting { until: self.soonest(now), floor: now };
+        self.announce_wait();
+    }
+
+    /// Gives up a dial that cannot come to anything any more, for another.
+    pub(super) fn redial(&mut self, now: Moment) {
+        self.outputs.push_back(Output::Abort(self.generation));
+        self.dial_soon(now);
+    }
+
+    /// Waiting may be pointless now: dials as soon as the server's own wish and the gap between dials allow.
+    pub(super) fn hint(&mut self, now: Moment) {
+        let soonest = self.soonest(now);
+        if let Phase::Waiting { until, floor } = &mut self.phase {
+            let soonest = soonest.max(*floor);
+            if soonest < *until {
+                *until = soonest;
+                self.announce_wait();
+            }
+        }
+    }
+
+    /// Nobody knows when there will be a socket: those who wait for one are told.
+    pub(super) fn refuse_queued(&mut self) {
+        while let Some((id, _)) = self.queue.pop() {
+            self.outputs.push_back(Output::SendRefused(id, NotSent::NotConnected));
         }
     }
 
@@ -75,6 +133,7 @@ impl Link {
         self.attempt = self.attempt.saturating_add(1);
         self.last_dial = Some(now);
         self.phase = Phase::Dialing { deadline: now + self.settings.connect_timeout + CONNECT_GRACE };
+        self.resume.dialled();
         self.outputs.push_back(Output::Dial(self.generation));
         let cause = self.status.cause.clone();
         self.announce(LinkState::Connecting, None, cause);

@@ -7,8 +7,8 @@ use heartwire_core::view::LinkState;
 
 use super::{Driver, Wire};
 use crate::dial::dial;
+use crate::driver::DriverEventKind;
 use crate::driver::open::Open;
-use crate::driver::{DriverEventKind, NotConnected};
 
 impl Driver {
     /// The one way into the link: what it says is done before anything else happens.
@@ -31,17 +31,19 @@ impl Driver {
                 let request = self.request.clone();
                 self.wire = Wire::Dialing(generation, Box::pin(async move { dial(&request).await }));
             }
-            Output::Send(generation, frame) => {
-                let told = self.asking.take();
+            Output::Send(generation, frame, id) => {
+                let told = id.and_then(|id| self.asking.remove(&id));
                 if let Some(open) = self.open(generation) {
                     open.send(frame, told);
                 }
             }
-            Output::SendRefused => {
-                if let Some(told) = self.asking.take() {
-                    let _ = told.send(Err(NotConnected));
+            Output::SendRefused(id, why) => {
+                if let Some(told) = self.asking.remove(&id) {
+                    // Whoever asked may have left.
+                    let _ = told.send(Err(why));
                 }
             }
+            Output::ResumeDropped(data) => self.outbox.push(DriverEventKind::ResumeDropped(data)),
             Output::Close(generation, code) => {
                 if let Some(open) = self.open(generation) {
                     open.close(code);

@@ -42,7 +42,6 @@ impl Driver {
     /// Closes the socket, and keeps what was read from it before the panic.
     fn salvage(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.wire = Wire::None;
-        self.asking = None;
         let messages = mem::take(&mut self.found).messages;
         if !messages.is_empty() {
             self.outbox.push(DriverEventKind::Messages(messages));

@@ -117,9 +117,9 @@ fn a_wrong_key_or_type_has_its_line_and_the_valid_connections_live() {
         "heartbeat.evry: there is no key `evry`",
     );
     check(
-        "[[connections]]\nname = 'b'\nurl = 'ws://h'\n[connections.auth]\nkind = 'token'",
+        "[[connections]]\nname = 'b'\nurl = 'ws://h'\n[connections.oauth]\nkind = 'token'",
         9,
-        "there is no key `auth`",
+        "there is no key `oauth`",
     );
     check("[[connections]]\nname = 'b'\nurl = 'ws://h'\nheartbeat = ['ping']", 9, "heartbeat: a table is needed here");
     check(
