@@ -38,6 +38,8 @@ pub struct LinkRecord {
 pub struct Past {
     /// The span that lasts, as begun in memory.
     open: Option<(SpanKind, i64)>,
+    /// Since when messages may be missing, while the outage lasts. Earlier than it where this computer slept.
+    missing_since_ms: i64,
     spans: Vec<Span>,
     /// Its newest message.
     pub last_message: Option<LastMessage>,
@@ -45,6 +47,8 @@ pub struct Past {
 
 /// What a status change means for the store and for listeners.
 pub struct Changed {
+    /// When the last span ended, if that was before the next one begins: this computer was asleep in between.
+    pub end: Option<i64>,
     /// A span to begin.
     pub begin: Option<BeginSpan>,
     /// A new count of attempts for the outage that lasts.
@@ -94,6 +98,7 @@ impl LinkRecord {
         matches!(self.past.open, Some((SpanKind::Up, _))).then(|| {
             let cause = Cause::new(CauseCode::ByPerson, "the settings of this connection were changed");
             self.begin_span(SpanKind::Down, now_ms);
+            self.past.missing_since_ms = now_ms;
             self.span(SpanKind::Down, Some(cause.view()), 0, now_ms)
         })
     }
@@ -108,17 +113,22 @@ impl LinkRecord {
         self.retry_at_ms = retry_in.map(|wait| now_ms.saturating_add(millis(wait)));
         let mut events = vec![self.state_event(&status, retry_in, now_ms)];
         let begin = self.span_for(&status, now_ms);
-        if let (Some((SpanKind::Down, from_ms)), LinkState::Connected) = (self.past.open, status.state) {
-            events.push(self.gap_event(from_ms, now_ms));
+        if let (Some((SpanKind::Down, _)), LinkState::Connected) = (self.past.open, status.state) {
+            events.push(self.gap_event(self.past.missing_since_ms, now_ms));
         }
         let lasting_outage = begin.is_none() && matches!(self.past.open, Some((SpanKind::Down, _)));
         let attempts = (lasting_outage && status.attempt > 0).then_some(status.attempt);
+        let mut end = None;
         if let Some(begin) = &begin {
+            let heard_ms = self.last_heard(&status, now_ms);
+            end = (heard_ms < begin.at_ms).then_some(heard_ms);
+            self.end_span(heard_ms);
             self.begin_span(begin.kind, begin.at_ms);
+            self.past.missing_since_ms = heard_ms;
         }
         self.state = status.state;
         self.status = Some(status);
-        Changed { begin, attempts, events }
+        Changed { end, begin, attempts, events }
     }
 
     /// Takes an answered heartbeat.
@@ -173,22 +183,32 @@ impl LinkRecord {
             return None;
         }
         let cause = status.cause.as_ref().filter(|_| kind == SpanKind::Down).map(Cause::view);
-        // What a dead link was sent since it was last heard may be missing: the outage began then.
-        let earliest = self.past.open.map_or(i64::MIN, |(_, from_ms)| from_ms);
-        let at_ms = now_ms.saturating_sub(millis(status.silent_for)).max(earliest).min(now_ms);
+        let slept = status.cause.as_ref().is_some_and(|cause| cause.code == CauseCode::Slept);
+        // The outage of a dead link began when it was last heard; but sleep is none, and there it begins with the wake.
+        let at_ms = if slept { now_ms } else { self.last_heard(status, now_ms) };
         Some(self.span(kind, cause, status.attempt, at_ms))
+    }
+
+    /// What a link was sent since then may be missing.
+    fn last_heard(&self, status: &LinkStatus, now_ms: i64) -> i64 {
+        let earliest = self.past.open.map_or(i64::MIN, |(_, from_ms)| from_ms);
+        now_ms.saturating_sub(millis(status.silent_for)).max(earliest).min(now_ms)
     }
 
     fn span(&self, kind: SpanKind, cause: Option<CauseView>, attempts: u32, at_ms: i64) -> BeginSpan {
         BeginSpan { connection: self.connection.name.clone(), at_ms, kind, cause, attempts }
     }
 
-    /// The strip's copy of the day; the store holds the whole history.
-    fn begin_span(&mut self, kind: SpanKind, at_ms: i64) {
-        let past = &mut self.past;
-        if let Some(last) = past.spans.last_mut().filter(|last| last.until_ms.is_none()) {
+    fn end_span(&mut self, at_ms: i64) {
+        if let Some(last) = self.past.spans.last_mut().filter(|last| last.until_ms.is_none()) {
             last.until_ms = Some(at_ms);
         }
+    }
+
+    /// The strip's copy of the day; the store holds the whole history.
+    fn begin_span(&mut self, kind: SpanKind, at_ms: i64) {
+        self.end_span(at_ms);
+        let past = &mut self.past;
         past.spans.retain(|span| span.until_ms.is_none_or(|until_ms| until_ms > at_ms - STRIP_MS));
         // A link that flaps all day must not grow the process: the oldest of its spans leave the strip first.
         if past.spans.len() >= MOST_SPANS {

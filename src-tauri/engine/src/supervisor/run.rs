@@ -212,6 +212,9 @@ impl Run {
         let name = link.connection.name.clone();
         tracing::info!("{name}: {}", describe(&status, retry_in));
         let changed = link.status_changed(status, retry_in, now_ms());
+        if let Some(at_ms) = changed.end {
+            self.writes.push(Write::EndSpan(name.clone(), at_ms));
+        }
         if let Some(begin) = changed.begin {
             self.writes.push(Write::BeginSpan(begin));
         }

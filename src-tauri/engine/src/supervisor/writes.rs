@@ -21,7 +21,7 @@ const RETRY: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub enum Write {
     BeginSpan(BeginSpan),
-    /// The connection was removed at this time.
+    /// The connection was removed at this time, or its computer slept since then.
     EndSpan(String, i64),
     /// Attempts of the connection's outage that lasts.
     Attempts(String, u32),
