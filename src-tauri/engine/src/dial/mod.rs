@@ -85,7 +85,8 @@ pub async fn dial(request: &DialRequest) -> Result<Socket, Cause> {
     let upgraded = async {
         client_async_with_config(upgrade, transport, config).await.map_err(|error| failure::upgrading(&error))
     };
-    let (stream, _) = deadline.within("no answer to the upgrade request", upgraded).await?;
+    let (stream, answer) = deadline.within("no answer to the upgrade request", upgraded).await?;
+    request::agreed(&answer)?;
     Ok(Socket::new(stream))
 }
 

@@ -3,14 +3,16 @@
 
 use data_encoding::BASE64;
 use rustls::pki_types::ServerName;
-use tokio_tungstenite::tungstenite::handshake::client::{Request, generate_key};
-use tokio_tungstenite::tungstenite::http::header::{AUTHORIZATION, HOST, SEC_WEBSOCKET_PROTOCOL};
+use tokio_tungstenite::tungstenite::handshake::client::{Request, Response, generate_key};
+use tokio_tungstenite::tungstenite::http::header::{
+    AUTHORIZATION, HOST, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL,
+};
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue, Uri};
 use url::{Host, Url};
 
 use heartwire_core::cause::{Cause, CauseCode};
 
-use super::DialRequest;
+use super::{DialRequest, said};
 
 pub(super) fn upgrade(from: &DialRequest) -> Result<Request, Cause> {
     let mut url = from.url.clone();
@@ -46,6 +48,16 @@ pub(super) fn upgrade(from: &DialRequest) -> Result<Request, Cause> {
         fields.insert(AUTHORIZATION, credentials);
     }
     Ok(request)
+}
+
+/// What of the answer nobody else looks at: none of the extensions, which all change the frames, is offered, so the server
+/// may not use one (RFC 6455, section 4.1).
+pub(super) fn agreed(answer: &Response) -> Result<(), Cause> {
+    let named = |value: &&HeaderValue| !value.as_bytes().trim_ascii().is_empty();
+    let Some(named) = answer.headers().get_all(SEC_WEBSOCKET_EXTENSIONS).iter().find(named) else { return Ok(()) };
+    let named = said(&String::from_utf8_lossy(named.as_bytes()));
+    let text = format!("the server uses an extension of WebSocket that was not offered ({named})");
+    Err(Cause::new(CauseCode::Protocol, text))
 }
 
 pub(super) fn server_name(host: &Host<&str>) -> Result<ServerName<'static>, Cause> {

@@ -149,7 +149,7 @@ fn close_code(message: Option<Result<Message, tokio_tungstenite::tungstenite::Er
 }
 
 /// The code of the close frame that the client sends.
-async fn close_in(stream: &mut TcpStream) -> u16 {
+pub async fn close_in(stream: &mut TcpStream) -> u16 {
     let mut frame = [0; 8];
     timeout(AGES, stream.read_exact(&mut frame)).await.unwrap().unwrap();
     assert_eq!(frame[0], 0x88, "{frame:?}");
