@@ -1,6 +1,8 @@
 //! What is part of the program: the defaults and the presets. A new preset is its file and one line here.
 
-use heartwire_core::settings::Preset;
+use heartwire_core::settings::{ConnectionForm, Preset};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 /// The lowest layer, with every setting.
 pub(super) const DEFAULTS: &str = include_str!("../../../../config/default.toml");
@@ -11,19 +13,36 @@ const PRESETS: [&str; 3] = [
     include_str!("../../../../config/presets/json-heart.toml"),
 ];
 
+/// What a connection has that says nothing else, as long as no file says otherwise: `[connection]` of config/default.toml.
+pub fn defaults() -> ConnectionForm {
+    #[derive(Deserialize)]
+    struct Defaults {
+        connection: ConnectionForm,
+    }
+    let Defaults { connection } = read(DEFAULTS);
+    connection
+}
+
 /// The presets, in the order of the window's list.
 pub fn presets() -> Vec<Preset> {
-    PRESETS.iter().copied().map(preset).collect()
+    PRESETS.iter().copied().map(read).collect()
 }
 
 #[expect(clippy::expect_used, reason = "the file is part of this build, and a test reads each")]
-fn preset(text: &str) -> Preset {
-    toml_edit::de::from_str(text).expect("a preset that reads")
+fn read<T: DeserializeOwned>(text: &str) -> T {
+    toml_edit::de::from_str(text).expect("a file that reads")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_defaults_make_a_connection_of_a_name_and_a_url() {
+        let form = serde_json::from_str(r#"{"name":"a","url":"ws://localhost/"}"#).unwrap();
+        let connection = heartwire_core::settings::resolve(&form, &defaults(), &presets()).unwrap();
+        assert_eq!(connection.url.as_str(), "ws://localhost/");
+    }
 
     #[test]
     fn every_file_of_the_folder_is_a_preset_of_its_name() {

@@ -20,7 +20,7 @@ use heartwire_core::settings::{Connection, ConnectionForm, FieldError, General, 
 use heartwire_core::view::{Problem, ProblemKind};
 use serde_json::Value;
 
-pub use builtin::presets;
+pub use builtin::{defaults, presets};
 pub use save::{SaveError, remove_connection, save_connection, save_general};
 
 use crate::paths::Paths;
