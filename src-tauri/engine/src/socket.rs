@@ -87,7 +87,7 @@ impl Socket {
     }
 
     /// Reads and throws away, past the framing, which is broken. Ready when the peer has closed.
-    pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut scrap = [0; 4096];
         loop {
             let mut buffer = ReadBuf::new(&mut scrap);
@@ -99,19 +99,35 @@ impl Socket {
         }
     }
 
-    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
+    /// The next message that has come whole. A ping's answer is queued by this, and on its way after a flush.
+    ///
+    /// # Errors
+    /// The peer broke a rule or a limit, or the network broke.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
         Pin::new(&mut self.0).poll_next(cx)
     }
 
-    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    /// Ready when the write buffer takes one more message.
+    ///
+    /// # Errors
+    /// The socket is over.
+    pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Pin::new(&mut self.0).poll_ready(cx)
     }
 
-    pub(crate) fn start_send(&mut self, message: Message) -> Result<(), Error> {
+    /// Puts a message into the write buffer, once [`Socket::poll_ready`] said that it may.
+    ///
+    /// # Errors
+    /// The socket is over, or the message does not fit into [`Limits::write_buffer`].
+    pub fn start_send(&mut self, message: Message) -> Result<(), Error> {
         Pin::new(&mut self.0).start_send(message)
     }
 
-    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    /// Ready when everything in the write buffer is with the network.
+    ///
+    /// # Errors
+    /// The socket is over.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Pin::new(&mut self.0).poll_flush(cx)
     }
 }

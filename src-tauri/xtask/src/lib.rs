@@ -1,6 +1,8 @@
-//! Heartwire's development commands, `cargo xtask run|test|check|bench`, and what the end-to-end tests need: a desktop of
-//! their own ([`desktop`]), its tray ([`tray`]) and a WebDriver client ([`webdriver`]).
+//! Heartwire's development commands, `cargo xtask run|test|check|bench|autobahn`, and what the end-to-end tests need: a
+//! desktop of their own ([`desktop`]), its tray ([`tray`]) and a WebDriver client ([`webdriver`]).
 
+#[cfg(unix)]
+pub mod autobahn;
 #[cfg(unix)]
 pub mod bench;
 #[cfg(unix)]

@@ -25,6 +25,9 @@ enum Task {
     /// Messages a second, memory and start-up time, beside their targets
     #[cfg(unix)]
     Bench,
+    /// The Autobahn suite through the engine; the results go to docs/conformance.md
+    #[cfg(unix)]
+    Autobahn,
 }
 
 fn main() -> ExitCode {
@@ -34,6 +37,8 @@ fn main() -> ExitCode {
         Task::Check => check::run(),
         #[cfg(unix)]
         Task::Bench => xtask::bench::run(),
+        #[cfg(unix)]
+        Task::Autobahn => xtask::autobahn::run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
