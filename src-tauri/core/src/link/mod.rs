@@ -1,5 +1,39 @@
 //! The life of one connection as a state machine without sockets and clocks: [`Link::handle`] takes what happened and
 //! when, [`Link::poll_output`] says what to do, [`Link::poll_timeout`] when to come back. It never decodes a message.
+//!
+//! Whoever drives it opens the sockets and reads the clock. Here both are made up: a server that falls silent.
+//!
+//! ```
+//! use std::time::Duration;
+//! use heartwire_core::link::{Backoff, Heartbeat, HeartbeatKind, Input, Jitter, Link, LinkSettings, Output};
+//! use heartwire_core::time::Moment;
+//!
+//! let (every, timeout) = (Duration::from_secs(30), Duration::from_secs(10));
+//! let mut link = Link::new(
+//!     LinkSettings {
+//!         heartbeat: Heartbeat { kind: HeartbeatKind::Ping, every, timeout, always: false },
+//!         backoff: Backoff { first: Duration::from_millis(500), cap: every, fixed: None, jitter: Jitter::Full },
+//!         connect_timeout: timeout,
+//!         on_open: Vec::new(),
+//!     },
+//!     7, // Decides every random delay: the same seed, the same life.
+//! );
+//! let mut now = Moment::default();
+//! link.handle(now, Input::Start);
+//! let found = loop {
+//!     match link.poll_output() {
+//!         Some(Output::Dial(generation)) => link.handle(now, Input::DialOk(generation)),
+//!         Some(Output::Abort(_)) => break now,
+//!         Some(Output::Send(..) | Output::Status(_)) => {} // A real driver writes the one and shows the other.
+//!         Some(other) => panic!("{other:?} is not for a server that says nothing"),
+//!         None => {
+//!             now = link.poll_timeout().expect("a link that runs waits for something");
+//!             link.handle(now, Input::Timeout);
+//!         }
+//!     }
+//! };
+//! assert_eq!(found.since_origin(), every + timeout, "dead, and not a moment later");
+//! ```
 
 mod backoff;
 mod heartbeat;

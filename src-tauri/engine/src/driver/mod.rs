@@ -1,5 +1,32 @@
 //! One task a link: it feeds the link with what happens on its socket and does what the link says. In every round the
 //! deadline comes first, then a bounded amount of reading, then writing; nothing in it ever awaits a send or a consumer.
+//!
+//! A connection that stays, in the program's defaults (`examples/keep_alive.rs` is the whole program):
+//!
+//! ```no_run
+//! use heartwire_core::settings::{ConnectionForm, resolve};
+//! use heartwire_engine::driver::{Command, ConnectionId, DriverEventKind, DriverOptions, spawn};
+//! use heartwire_engine::settings_file::{defaults, presets};
+//!
+//! # async fn keep() {
+//! let (name, url) = (Some("events".to_owned()), Some("wss://events.example/".to_owned()));
+//! let form = ConnectionForm { name, url, ..ConnectionForm::default() };
+//! let connection = resolve(&form, &defaults(), &presets()).expect("a name and a URL are enough");
+//! let (sender, mut events) = tokio::sync::mpsc::channel(64);
+//! let driver = spawn(DriverOptions::new(ConnectionId(1), connection), sender);
+//! driver.command(Command::Start);
+//! while let Some(event) = events.recv().await {
+//!     match event.kind {
+//!         DriverEventKind::Messages(messages) => println!("{messages:?}"),
+//!         DriverEventKind::Status(status, _) => println!("{:?}", status.state),
+//!         DriverEventKind::RoundTrip(_) | DriverEventKind::ResumeDropped(_) => {}
+//!     }
+//! }
+//! # }
+//! ```
+//!
+//! The driver sees by its clock that this computer slept; who learns of a wake or of another network sooner tells it with
+//! [`Command::Resumed`] and [`Command::NetworkChanged`]. Dropping the handle ends the connection in good order.
 
 mod closed;
 mod open;
