@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use directories::ProjectDirs;
+use directories::{BaseDirs, ProjectDirs};
 
 /// The longest path of a socket, in bytes: `sun_path` has 108 on Linux and 104 on macOS, with the final NUL.
 const SOCKET_PATH_MAX: usize = 103;
@@ -98,6 +98,14 @@ impl Paths {
     }
 }
 
+/// A path of the settings, in which `~/` is this person's own folder. None: this user has none.
+pub(crate) fn at_home(given: &str) -> Option<PathBuf> {
+    match given.strip_prefix("~/") {
+        Some(rest) => Some(BaseDirs::new()?.home_dir().join(rest)),
+        None => Some(PathBuf::from(given)),
+    }
+}
+
 /// Makes the folder of `file` and those above it, for this user only.
 pub(crate) fn create_parent(file: &Path) -> io::Result<()> {
     file.parent().map_or(Ok(()), create_folder)
@@ -146,6 +154,13 @@ mod tests {
             assert!(path.starts_with(home.path()), "{}", path.display());
         }
         assert_eq!(paths.system_settings_file, None);
+    }
+
+    #[test]
+    fn a_path_at_home_begins_at_the_home_folder_and_others_stay() {
+        let home = PathBuf::from(std::env::var_os("HOME").unwrap());
+        assert_eq!(at_home("~/a/b.pem").unwrap(), home.join("a/b.pem"));
+        assert_eq!(at_home("/a/~/b.pem").unwrap(), Path::new("/a/~/b.pem"));
     }
 
     #[test]

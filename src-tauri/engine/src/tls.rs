@@ -1,54 +1,179 @@
-//! The TLS client's settings: rustls with the platform's roots, built once for all connections.
+//! The TLS client's settings: rustls with the platform's roots and what the person's settings add to them, built once for
+//! all connections that want the same. Files are read again when they change; nothing is ever written.
 
-use std::sync::Arc;
+mod files;
+mod pins;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use rustls::ClientConfig;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::ring;
-use rustls_platform_verifier::BuilderVerifierExt;
-use tokio::sync::OnceCell;
+use rustls_platform_verifier::Verifier;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use heartwire_core::cause::{Cause, CauseCode};
+use heartwire_core::settings::TlsSettings;
+
+use files::Files;
+pub(crate) use pins::NoPinnedKey;
+use pins::Pinned;
+
+/// How old a configuration must be before a failed handshake makes us build it anew, so that many connections that fail
+/// together do not read the platform's roots over and over.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// The configurations of all connections: one for each that differs.
+#[derive(Debug, Default)]
+pub struct TlsConfigs {
+    known: HashMap<TlsSettings, Weak<Shared>>,
+}
+
+impl TlsConfigs {
+    /// The configuration of these settings, shared with everyone who has the same.
+    pub fn of(&mut self, settings: &TlsSettings) -> TlsConfig {
+        if let Some(shared) = self.known.get(settings).and_then(Weak::upgrade) {
+            return TlsConfig { shared };
+        }
+        self.known.retain(|_, known| known.strong_count() > 0);
+        let config = TlsConfig::of(settings.clone());
+        self.known.insert(settings.clone(), Arc::downgrade(&config.shared));
+        config
+    }
+}
 
 /// What wss dials use. Clones share one configuration and its session cache.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct TlsConfig {
-    built: Arc<OnceCell<Arc<ClientConfig>>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    settings: TlsSettings,
+    /// Never built anew.
+    given: Option<Arc<ClientConfig>>,
+    built: Mutex<Option<Built>>,
+}
+
+#[derive(Debug)]
+struct Built {
+    client: Arc<ClientConfig>,
+    at: Instant,
+    /// Of the files it was built from.
+    digest: Option<files::Digest>,
 }
 
 impl TlsConfig {
-    /// The platform's roots. They are read at the first wss dial and not before: reading them takes time that a start
-    /// without wss need not spend, and a fault in them must not keep the app from starting.
+    /// Only what the platform has.
     pub fn platform() -> Self {
-        Self::default()
+        Self::of(TlsSettings::default())
     }
 
-    /// The configuration; it is built on the first call, off the async threads because that reads files.
+    /// What a person has configured. Nothing is read before the first wss dial: reading takes time that a start without
+    /// wss need not spend, and a fault in the files must not keep the app from starting.
+    pub fn of(settings: TlsSettings) -> Self {
+        Self { shared: Arc::new(Shared { settings, given: None, built: Mutex::default() }) }
+    }
+
+    /// The configuration. The settings' files are read at each call, off the async threads; as long as they say the same,
+    /// the same configuration is given, with the sessions that servers have granted it.
     ///
     /// # Errors
-    /// The platform's certificates cannot be used. The next call tries again.
+    /// `configuration` if a file cannot be used, and `tls` if the platform's certificates cannot. The next call tries
+    /// again.
     pub async fn client(&self) -> Result<Arc<ClientConfig>, Cause> {
-        let build = || async {
-            let built = tokio::task::spawn_blocking(build).await;
-            built.map_err(|_| rustls::Error::General("their reader failed".to_owned()))?.map(Arc::new)
-        };
-        self.built.get_or_try_init(build).await.cloned().map_err(|error| {
-            Cause::new(CauseCode::Tls, format!("this computer's trusted certificates cannot be read: {error}"))
-        })
+        if let Some(given) = &self.shared.given {
+            return Ok(given.clone());
+        }
+        let mut built = self.shared.built.lock().await;
+        let settings = self.shared.settings.clone();
+        let files =
+            if Files::are_named(&settings) { Some(blocking(move || Files::read(&settings)).await??) } else { None };
+        let digest = files.as_ref().map(Files::digest);
+        if let Some(built) = built.as_ref().filter(|built| built.digest == digest) {
+            return Ok(built.client.clone());
+        }
+        let settings = self.shared.settings.clone();
+        let client = blocking(move || build(&settings, files)).await?.map(Arc::new)?;
+        *built = Some(Built { client: client.clone(), at: Instant::now(), digest });
+        Ok(client)
+    }
+
+    /// A handshake with this configuration failed: unless it is new, the next one reads the platform's certificates
+    /// again, which the person may have changed meanwhile.
+    pub(crate) async fn failed(&self, client: &Arc<ClientConfig>) {
+        let mut built = self.shared.built.lock().await;
+        if built.as_ref().is_some_and(|built| Arc::ptr_eq(&built.client, client) && built.at.elapsed() >= FRESH) {
+            *built = None;
+        }
     }
 }
 
 impl From<Arc<ClientConfig>> for TlsConfig {
     fn from(config: Arc<ClientConfig>) -> Self {
-        Self { built: Arc::new(OnceCell::new_with(Some(config))) }
+        let settings = TlsSettings::default();
+        Self { shared: Arc::new(Shared { settings, given: Some(config), built: Mutex::default() }) }
     }
 }
 
-fn build() -> Result<ClientConfig, rustls::Error> {
-    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_platform_verifier()?
-        .with_no_client_auth();
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Cause> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| unreadable(&"their reader failed"))
+}
+
+fn build(settings: &TlsSettings, files: Option<Files>) -> Result<ClientConfig, Cause> {
+    let provider = Arc::new(ring::default_provider());
+    let Files { roots, client } = files.unwrap_or_default();
+    let mut verifier: Arc<dyn ServerCertVerifier> =
+        Arc::new(Verifier::new_with_extra_roots(roots.clone(), provider.clone()).map_err(|error| unreadable(&error))?);
+    if !settings.pins.is_empty() {
+        verifier = Arc::new(Pinned::new(verifier, settings.pins.clone(), roots, provider.clone()));
+    }
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| unreadable(&error))?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier);
+    let mut config = match client {
+        Some(client) => client.show(builder)?,
+        None => builder.with_no_client_auth(),
+    };
     // RFC 6455 upgrades HTTP/1.1; a server that also speaks HTTP/2 must not choose that.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
+}
+
+fn unreadable(error: &dyn std::fmt::Display) -> Cause {
+    Cause::new(CauseCode::Tls, format!("this computer's trusted certificates cannot be read: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failed_handshake_has_an_old_configuration_built_anew_and_a_new_one_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ca.pem");
+        let key = rcgen::KeyPair::generate().unwrap();
+        let root = rcgen::CertificateParams::new(["root".to_owned()]).unwrap().self_signed(&key).unwrap();
+        std::fs::write(&file, root.pem()).unwrap();
+        let ca_file = Some(file.to_str().unwrap().to_owned());
+        let config = TlsConfig::of(TlsSettings { ca_file, ..TlsSettings::default() });
+
+        let first = config.client().await.unwrap();
+        config.failed(&first).await;
+        assert!(Arc::ptr_eq(&first, &config.client().await.unwrap()));
+        tokio::time::advance(FRESH).await;
+        assert!(Arc::ptr_eq(&first, &config.client().await.unwrap()), "nothing failed");
+        config.failed(&first).await;
+        let second = config.client().await.unwrap();
+        assert!(!Arc::ptr_eq(&first, &second));
+        tokio::time::advance(FRESH).await;
+        config.failed(&first).await;
+        assert!(Arc::ptr_eq(&second, &config.client().await.unwrap()), "another one failed");
+    }
 }

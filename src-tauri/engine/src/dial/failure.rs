@@ -1,12 +1,13 @@
 //! What went wrong, as a code for programs and a sentence for people.
 
+mod tls;
+
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
-use rustls::CertificateError;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use tokio_tungstenite::tungstenite::http::header::RETRY_AFTER;
@@ -14,6 +15,8 @@ use tokio_tungstenite::tungstenite::http::{HeaderMap, StatusCode};
 
 use heartwire_core::cause::{Cause, CauseCode};
 use heartwire_core::text;
+
+pub(super) use tls::securing;
 
 /// The most characters of a server's own words in a cause.
 const WORDS: usize = 120;
@@ -31,23 +34,12 @@ pub(super) fn connecting(error: &io::Error, at: Option<SocketAddr>) -> Cause {
     }
 }
 
-/// TLS could not be agreed on.
-pub(super) fn securing(error: &io::Error) -> Cause {
-    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    let text = match tls {
-        Some(error) => tls_words(error),
-        None if error.kind() == ErrorKind::UnexpectedEof => {
-            "the server ended the connection during the TLS handshake".to_owned()
-        }
-        None => format!("the TLS handshake failed ({error})"),
-    };
-    Cause::new(CauseCode::Tls, text)
-}
-
 /// The upgrade was not granted.
 pub(super) fn upgrading(error: &Error) -> Cause {
     match error {
         Error::Http(answer) => refused(answer.status(), answer.headers(), Timestamp::now()),
+        // A server that speaks TLS 1.3 judges the client's certificate after the client has finished its handshake.
+        Error::Io(error) if tls::is_tls(error) => securing(error),
         Error::Io(_) | Error::Protocol(ProtocolError::HandshakeIncomplete) => {
             Cause::new(CauseCode::Reset, "the server ended the connection before it answered the upgrade request")
         }
@@ -138,36 +130,5 @@ fn broken(error: &io::Error) -> String {
         ErrorKind::UnexpectedEof => "the connection ended without a closing handshake".to_owned(),
         ErrorKind::TimedOut => "the network no longer delivers to the server".to_owned(),
         _ => format!("the connection broke ({error})"),
-    }
-}
-
-fn tls_words(error: &rustls::Error) -> String {
-    match error {
-        rustls::Error::InvalidCertificate(reason) => certificate_words(reason),
-        rustls::Error::InvalidMessage(_) => "the server does not speak TLS at this port".to_owned(),
-        rustls::Error::AlertReceived(alert) => format!("the server refused the TLS handshake ({alert:?})"),
-        rustls::Error::PeerIncompatible(_) => {
-            format!("the server and Heartwire have no TLS version or cipher in common ({error})")
-        }
-        other => format!("the TLS handshake failed ({})", said(other)),
-    }
-}
-
-fn certificate_words(reason: &CertificateError) -> String {
-    match reason {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "the server's certificate has expired".to_owned()
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "the server's certificate is not valid yet; check this computer's clock".to_owned()
-        }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "the server's certificate is for another name".to_owned()
-        }
-        CertificateError::UnknownIssuer => {
-            "the server's certificate is from an authority that this computer does not trust".to_owned()
-        }
-        CertificateError::Revoked => "the server's certificate was revoked".to_owned(),
-        other => format!("the server's certificate was not accepted ({})", said(other)),
     }
 }

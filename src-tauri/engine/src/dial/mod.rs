@@ -108,6 +108,11 @@ impl Deadline {
 async fn secure(host: &Host<&str>, tcp: Metered, tls: &TlsConfig) -> Result<Transport, Cause> {
     let client = tls.client().await?;
     let name = request::server_name(host)?;
-    let stream = TlsConnector::from(client).connect(name, tcp).await.map_err(|error| failure::securing(&error))?;
-    Ok(Transport::Tls(Box::new(stream)))
+    match TlsConnector::from(client.clone()).connect(name, tcp).await {
+        Ok(stream) => Ok(Transport::Tls(Box::new(stream))),
+        Err(error) => {
+            tls.failed(&client).await;
+            Err(failure::securing(&error))
+        }
+    }
 }

@@ -60,7 +60,7 @@ impl Run {
         tracing::info!("{name}: {}", State::logged_address(&connection));
         let options = DriverOptions {
             id,
-            request: DialRequest::new(&connection, self.state.tls.clone()),
+            request: DialRequest::new(&connection, self.state.tls.of(&connection.tls)),
             clock: self.state.clock.clone(),
             seed: rand::random(),
             dialect: Box::new(self.state.dialects.of(&connection)),

@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::driver::ConnectionId;
 use crate::settings_file::Loaded;
 use crate::store::{BeginSpan, Stored};
-use crate::tls::TlsConfig;
+use crate::tls::TlsConfigs;
 
 /// A link that closes its socket.
 pub struct Stopping {
@@ -40,7 +40,7 @@ pub struct State {
     pub paused: BTreeSet<String>,
     pub demo_wanted: bool,
     pub demo: Option<Demo>,
-    pub tls: TlsConfig,
+    pub tls: TlsConfigs,
     /// What all links take for the time.
     pub clock: Clock,
     pub dialects: Dialects,
@@ -74,7 +74,7 @@ impl State {
             paused: BTreeSet::new(),
             demo_wanted: options.demo,
             demo: None,
-            tls: TlsConfig::platform(),
+            tls: TlsConfigs::default(),
             clock: Clock::system(),
             dialects: Dialects::default(),
             history: VecDeque::new(),

@@ -1,0 +1,67 @@
+//! Dials: with the person's own trust in certificates; each way to fail with its code and its words. `openssl` is an
+//! independent program where a test says so.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod pins;
+mod pki;
+#[path = "../link_driver/rig.rs"]
+mod rig;
+mod tls;
+
+use std::process::{Command, Stdio};
+
+use futures_util::{SinkExt, StreamExt};
+use heartwire_core::cause::Cause;
+use heartwire_engine::dial::{DialRequest, dial};
+use heartwire_engine::tls::TlsConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+use tokio_tungstenite::accept_async;
+
+use rig::{AGES, accept_tcp, connection};
+
+/// A dial to this URL with only what the platform trusts.
+fn to(url: &str) -> DialRequest {
+    let mut connection = connection(1);
+    connection.url = url.parse().unwrap();
+    connection.connect_timeout = AGES;
+    DialRequest::new(&connection, TlsConfig::platform())
+}
+
+/// Why it fails: the code and the words.
+async fn fails(request: &DialRequest) -> (String, String) {
+    let Cause { code, text, .. } = dial(request).await.expect_err("it must fail");
+    assert!(!text.contains("secret"), "{text}");
+    (code.to_string(), text)
+}
+
+fn cause(code: &str, text: &str) -> (String, String) {
+    (code.to_owned(), text.to_owned())
+}
+
+/// An upgraded socket that says one thing. Its end is the end of the client's socket.
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let mut socket = accept_async(stream).await.unwrap();
+    socket.send("hello".into()).await.unwrap();
+    let _ = timeout(AGES, socket.next()).await;
+}
+
+/// Dials a plain server and hears it speak.
+async fn reaches(request: &DialRequest, listener: &TcpListener) {
+    let (dialled, ()) = tokio::join!(heard(request), async { serve(accept_tcp(listener).await).await });
+    dialled.unwrap();
+}
+
+/// Dials and waits for bytes from an upgraded server.
+async fn heard(request: &DialRequest) -> Result<(), Cause> {
+    // The answer to the upgrade came through.
+    dial(request).await.map(|socket| assert!(socket.received() > 0))
+}
+
+fn is_installed(program: &str) -> bool {
+    Command::new("which").arg(program).stdout(Stdio::null()).status().is_ok_and(|status| status.success())
+}
