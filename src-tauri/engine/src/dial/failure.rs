@@ -34,6 +34,32 @@ pub(super) fn connecting(error: &io::Error, at: Option<SocketAddr>) -> Cause {
     }
 }
 
+/// None of several addresses could be connected: what tells most of these, and how many there are. Of no address at all
+/// nothing can be said.
+pub(super) fn connecting_to_any(failed: &[(SocketAddr, io::Error)]) -> Cause {
+    let Some((at, error)) = failed.iter().rev().max_by_key(|(_, error)| telling(error)) else {
+        return Cause::new(CauseCode::Dns, "the host has no address");
+    };
+    let mut cause = connecting(error, Some(*at));
+    match failed.len() {
+        1 => {}
+        2 => cause.text.push_str("; another address failed too"),
+        more => cause.text = format!("{}; {} other addresses failed too", cause.text, more - 1),
+    }
+    cause
+}
+
+/// How near to the server an attempt came.
+fn telling(error: &io::Error) -> u8 {
+    match error.kind() {
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => 4,
+        ErrorKind::ConnectionRefused => 3,
+        ErrorKind::TimedOut => 2,
+        ErrorKind::NetworkUnreachable => 0,
+        _ => 1,
+    }
+}
+
 /// The upgrade was not granted.
 pub(super) fn upgrading(error: &Error) -> Cause {
     match error {
@@ -99,6 +125,7 @@ pub(crate) fn said(words: &impl ToString) -> String {
     text::one_line(&words.to_string(), WORDS)
 }
 
+/// An answer that grants nothing.
 fn refused(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Cause {
     let (code, text) = match status.as_u16() {
         401 | 403 => (CauseCode::Unauthorized, format!("the server refused the credentials ({status})")),
@@ -130,5 +157,47 @@ fn broken(error: &io::Error) -> String {
         ErrorKind::UnexpectedEof => "the connection ended without a closing handshake".to_owned(),
         ErrorKind::TimedOut => "the network no longer delivers to the server".to_owned(),
         _ => format!("the connection broke ({error})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_failed_addresses_the_nearest_to_the_server_is_told() {
+        use ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable, TimedOut};
+        let check = |kinds: &[ErrorKind], code: CauseCode, text: &str| {
+            let at = |last: usize| format!("10.0.0.{last}:80").parse().unwrap();
+            let failed: Vec<_> = kinds.iter().enumerate().map(|(n, kind)| (at(n), io::Error::from(*kind))).collect();
+            let cause = connecting_to_any(&failed);
+            assert_eq!((cause.code, cause.text.as_str()), (code, text), "{kinds:?}");
+        };
+        check(&[ConnectionRefused], CauseCode::Refused, "nobody listens at 10.0.0.0:80");
+        check(
+            &[NetworkUnreachable, ConnectionRefused],
+            CauseCode::Refused,
+            "nobody listens at 10.0.0.1:80; another address failed too",
+        );
+        check(
+            &[ConnectionRefused, ConnectionRefused, TimedOut, HostUnreachable],
+            CauseCode::Refused,
+            "nobody listens at 10.0.0.0:80; 3 other addresses failed too",
+        );
+        check(
+            &[TimedOut, NetworkUnreachable],
+            CauseCode::ConnectTimeout,
+            "no answer to the TCP connect at 10.0.0.0:80; another address failed too",
+        );
+        check(
+            &[ConnectionRefused, ConnectionReset],
+            CauseCode::Reset,
+            "the connection at 10.0.0.1:80 was reset while it was made; another address failed too",
+        );
+        check(
+            &[NetworkUnreachable, HostUnreachable],
+            CauseCode::Unreachable,
+            "no way leads to the server at 10.0.0.1:80 (host unreachable); another address failed too",
+        );
     }
 }

@@ -3,6 +3,7 @@
 
 mod connect;
 mod failure;
+mod offline;
 mod request;
 
 use std::collections::BTreeMap;
@@ -66,7 +67,7 @@ impl DialRequest {
 /// # Errors
 /// Why there is none, ready to be shown.
 pub async fn dial(request: &DialRequest) -> Result<Socket, Cause> {
-    let deadline = Deadline { at: Instant::now() + request.connect_timeout, allowed: request.connect_timeout };
+    let deadline = Deadline::after(request.connect_timeout);
     let upgrade = request::upgrade(request)?;
     let host = request.url.host().ok_or_else(|| Cause::new(CauseCode::Configuration, "the URL names no host"))?;
     let port = request
@@ -74,8 +75,7 @@ pub async fn dial(request: &DialRequest) -> Result<Socket, Cause> {
         .port_or_known_default()
         .ok_or_else(|| Cause::new(CauseCode::Configuration, "the URL is neither ws nor wss"))?;
 
-    let addresses = deadline.within("the name server did not answer", connect::resolve(&host, port)).await?;
-    let tcp = deadline.within("no answer to the TCP connect", connect::connect(&addresses)).await?;
+    let tcp = connect::reach(&host, port, &deadline).await?;
     let tcp = Metered::new(tcp).map_err(|error| failure::connecting(&error, None))?;
     let transport = match request.url.scheme() {
         "wss" => deadline.within("the TLS handshake was not finished", secure(&host, tcp, &request.tls)).await?,
@@ -97,6 +97,10 @@ struct Deadline {
 }
 
 impl Deadline {
+    fn after(allowed: Duration) -> Self {
+        Self { at: Instant::now() + allowed, allowed }
+    }
+
     async fn within<T>(&self, missing: &str, step: impl Future<Output = Result<T, Cause>>) -> Result<T, Cause> {
         timeout_at(self.at, step).await.unwrap_or_else(|_| {
             let allowed = self.allowed.as_secs_f64();

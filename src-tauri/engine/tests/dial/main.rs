@@ -5,6 +5,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[cfg(target_os = "linux")]
+mod offline;
 mod pins;
 mod pki;
 #[path = "../link_driver/rig.rs"]

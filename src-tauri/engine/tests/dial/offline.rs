@@ -1,0 +1,44 @@
+//! A computer without any network: a network namespace of its own, in which the test runs itself again.
+
+use std::process::Command;
+
+use heartwire_engine::dial::{DialRequest, dial};
+
+use crate::common::skip;
+use crate::rig::AGES;
+use crate::to;
+
+/// Tells the second run that it is one.
+const AGAIN: &str = "HEARTWIRE_TEST_OFFLINE";
+
+const NAME: &str = "offline::a_computer_without_a_network_says_so_and_nothing_of_the_server";
+
+#[tokio::test]
+async fn a_computer_without_a_network_says_so_and_nothing_of_the_server() {
+    if std::env::var_os(AGAIN).is_some() {
+        return cut_off().await;
+    }
+    let cut = |program: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--net", "--map-root-user", program]);
+        command
+    };
+    match cut("true").output() {
+        Ok(tried) if tried.status.success() => {}
+        Ok(tried) => return skip(NAME, &format!("no network namespace: {}", String::from_utf8_lossy(&tried.stderr))),
+        Err(error) => return skip(NAME, &format!("unshare (util-linux) cannot be started: {error}")),
+    }
+    let mut run = cut(std::env::current_exe().unwrap().to_str().unwrap());
+    let run = run.args(["--exact", NAME, "--nocapture"]).env(AGAIN, "1").output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    assert!(run.status.success() && said.contains("1 passed"), "{said}");
+}
+
+async fn cut_off() {
+    for url in ["ws://192.0.2.7/", "wss://[2001:db8::7]/", "ws://crm.example/"] {
+        let wanted = DialRequest { connect_timeout: AGES, ..to(url) };
+        let cause = dial(&wanted).await.unwrap_err();
+        let seen = (cause.code.to_string(), cause.text, cause.offline);
+        assert_eq!(seen, ("unreachable".to_owned(), "this computer has no network".to_owned(), true), "{url}");
+    }
+}
