@@ -129,10 +129,6 @@ pub(crate) fn said(words: &impl ToString) -> String {
 fn refused(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Cause {
     let (code, text) = match status.as_u16() {
         401 | 403 => (CauseCode::Unauthorized, format!("the server refused the credentials ({status})")),
-        300..=399 => (
-            CauseCode::Http(status.as_u16()),
-            format!("the server redirects to another address ({status}), which is not followed"),
-        ),
         other => (CauseCode::Http(other), format!("the server answered the upgrade request with {status}")),
     };
     let asked = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());

@@ -1,11 +1,13 @@
-//! Opening a socket: name, TCP, TLS and upgrade under one deadline, and every failure in words. It never retries and
-//! never waits for anything but the network.
+//! Opening a socket: name, TCP, TLS and upgrade under one deadline, and every failure in words. It never retries
+//! and never waits for anything but the network.
 
 mod connect;
 mod failure;
 mod offline;
+mod redirect;
 mod request;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::client_async_with_config;
+use tokio_tungstenite::tungstenite::Error;
 use url::{Host, Url};
 
 use heartwire_core::cause::{Cause, CauseCode};
@@ -20,6 +23,7 @@ use heartwire_core::settings::Connection;
 
 use crate::socket::{Limits, Metered, Socket, Transport};
 use crate::tls::TlsConfig;
+use redirect::Redirects;
 
 pub(crate) use failure::{broke, lost, said};
 
@@ -68,6 +72,36 @@ impl DialRequest {
 /// Why there is none, ready to be shown.
 pub async fn dial(request: &DialRequest) -> Result<Socket, Cause> {
     let deadline = Deadline::after(request.connect_timeout);
+    let mut request = Cow::Borrowed(request);
+    let mut redirects = Redirects::default();
+    loop {
+        let error = match open(&request, &deadline).await {
+            Ok(socket) => return Ok(socket),
+            Err(Failure::Cause(cause)) => return Err(cause),
+            Err(Failure::Answer(error)) => error,
+        };
+        match redirects.next(&request.url, &error) {
+            Some(to) => request.to_mut().url = to?,
+            None => return Err(failure::upgrading(&error)),
+        }
+    }
+}
+
+/// No socket.
+enum Failure {
+    Cause(Cause),
+    /// What came of the upgrade request; it may say where to ask instead.
+    Answer(Error),
+}
+
+impl From<Cause> for Failure {
+    fn from(cause: Cause) -> Self {
+        Self::Cause(cause)
+    }
+}
+
+/// Opens a socket at the request's URL and nowhere else.
+async fn open(request: &DialRequest, deadline: &Deadline) -> Result<Socket, Failure> {
     let upgrade = request::upgrade(request)?;
     let host = request.url.host().ok_or_else(|| Cause::new(CauseCode::Configuration, "the URL names no host"))?;
     let port = request
@@ -75,17 +109,16 @@ pub async fn dial(request: &DialRequest) -> Result<Socket, Cause> {
         .port_or_known_default()
         .ok_or_else(|| Cause::new(CauseCode::Configuration, "the URL is neither ws nor wss"))?;
 
-    let tcp = connect::reach(&host, port, &deadline).await?;
+    let tcp = connect::reach(&host, port, deadline).await?;
     let tcp = Metered::new(tcp).map_err(|error| failure::connecting(&error, None))?;
     let transport = match request.url.scheme() {
         "wss" => deadline.within("the TLS handshake was not finished", secure(&host, tcp, &request.tls)).await?,
         _ => Transport::Plain(tcp),
     };
     let config = Some(request.limits.websocket());
-    let upgraded = async {
-        client_async_with_config(upgrade, transport, config).await.map_err(|error| failure::upgrading(&error))
-    };
-    let (stream, answer) = deadline.within("no answer to the upgrade request", upgraded).await?;
+    let upgraded = async { Ok(client_async_with_config(upgrade, transport, config).await) };
+    let upgraded = deadline.within("no answer to the upgrade request", upgraded).await?;
+    let (stream, answer) = upgraded.map_err(Failure::Answer)?;
     request::agreed(&answer)?;
     Ok(Socket::new(stream))
 }

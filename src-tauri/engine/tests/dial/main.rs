@@ -1,4 +1,4 @@
-//! Dials: with the person's own trust in certificates; each way to fail with its code and its words. `openssl` is an
+//! Dials: with the person's own trust in certificates, after redirects; each way to fail with its code and its words. `openssl` is an
 //! independent program where a test says so.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
@@ -9,6 +9,7 @@ mod common;
 mod offline;
 mod pins;
 mod pki;
+mod redirects;
 #[path = "../link_driver/rig.rs"]
 mod rig;
 mod tls;
