@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use futures_util::{Sink, Stream};
 use socket2::SockRef;
@@ -175,9 +176,17 @@ enum Writing {
 impl Metered {
     /// Takes over a connected stream. From now on dropping it, be it in the middle of a handshake, resets the
     /// connection: the descriptor is closed at once and leaves nothing behind in the kernel.
-    pub(crate) fn new(tcp: TcpStream) -> io::Result<Self> {
+    ///
+    /// The kernel gives it up when what was sent is not acknowledged within `unacknowledged` (`TCP_USER_TIMEOUT`, RFC
+    /// 5482), where it can do that. Its keepalive stays off: the heartbeat makes packets whenever `every` is silent and
+    /// proves more, the server's program and every proxy on the way, not only the next kernel.
+    pub(crate) fn new(tcp: TcpStream, unacknowledged: Duration) -> io::Result<Self> {
         tcp.set_nodelay(true)?;
         tcp.set_zero_linger()?;
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        SockRef::from(&tcp).set_tcp_user_timeout(Some(unacknowledged))?;
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        let _ = unacknowledged;
         Ok(Self { tcp, received: 0, writing: Writing::Begins })
     }
 
@@ -266,5 +275,28 @@ impl AsyncWrite for Transport {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    async fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (near, far) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+        (near.unwrap(), far.unwrap().0)
+    }
+
+    #[tokio::test]
+    async fn the_kernel_is_told_how_long_to_wait_for_an_acknowledgement_and_sends_no_keepalive() {
+        let (near, _far) = pair().await;
+        let patience = Duration::from_millis(12_345);
+        let metered = Metered::new(near, patience).unwrap();
+        let socket = SockRef::from(&metered.tcp);
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(patience));
+        assert!(!socket.keepalive().unwrap());
     }
 }

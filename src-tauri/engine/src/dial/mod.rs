@@ -27,6 +27,11 @@ use redirect::Redirects;
 
 pub(crate) use failure::{broke, lost, said};
 
+/// The kernel's patience with a peer that acknowledges nothing, in times of the heartbeat's. Twice: of a link that still
+/// has its driver the heartbeat decides, always before the kernel; what is left for the kernel is a socket that is closed
+/// in good order and still has something to say (RFC 9293, section 3.6), which would otherwise stay for many minutes.
+const BACKSTOP: u32 = 2;
+
 /// What is dialled.
 #[derive(Clone)]
 pub struct DialRequest {
@@ -40,6 +45,9 @@ pub struct DialRequest {
     pub connect_timeout: Duration,
     /// For wss.
     pub tls: TlsConfig,
+    /// How long the kernel lets sent bytes go without an acknowledgement before it gives the connection up: a backstop
+    /// behind the heartbeat, where the kernel can do that.
+    pub unacknowledged: Duration,
     /// What the socket may hold.
     pub limits: Limits,
 }
@@ -61,6 +69,7 @@ impl DialRequest {
             subprotocols: connection.subprotocols.clone(),
             connect_timeout: connection.connect_timeout,
             tls,
+            unacknowledged: BACKSTOP * (connection.heartbeat.every + connection.heartbeat.timeout),
             limits: Limits::default(),
         }
     }
@@ -110,7 +119,7 @@ async fn open(request: &DialRequest, deadline: &Deadline) -> Result<Socket, Fail
         .ok_or_else(|| Cause::new(CauseCode::Configuration, "the URL is neither ws nor wss"))?;
 
     let tcp = connect::reach(&host, port, deadline).await?;
-    let tcp = Metered::new(tcp).map_err(|error| failure::connecting(&error, None))?;
+    let tcp = Metered::new(tcp, request.unacknowledged).map_err(|error| failure::connecting(&error, None))?;
     let transport = match request.url.scheme() {
         "wss" => deadline.within("the TLS handshake was not finished", secure(&host, tcp, &request.tls)).await?,
         _ => Transport::Plain(tcp),

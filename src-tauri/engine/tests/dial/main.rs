@@ -15,6 +15,7 @@ mod rig;
 mod tls;
 
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use heartwire_core::cause::Cause;
@@ -63,6 +64,15 @@ async fn reaches(request: &DialRequest, listener: &TcpListener) {
 async fn heard(request: &DialRequest) -> Result<(), Cause> {
     // The answer to the upgrade came through.
     dial(request).await.map(|socket| assert!(socket.received() > 0))
+}
+
+#[test]
+fn the_kernel_has_twice_the_patience_of_the_heartbeat_so_that_the_heartbeat_decides() {
+    let mut connection = connection(1);
+    connection.heartbeat.every = Duration::from_secs(30);
+    connection.heartbeat.timeout = Duration::from_secs(10);
+    let request = DialRequest::new(&connection, TlsConfig::platform());
+    assert_eq!(request.unacknowledged, Duration::from_secs(80));
 }
 
 fn is_installed(program: &str) -> bool {
