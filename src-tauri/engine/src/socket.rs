@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
 /// How much one socket may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,6 +160,8 @@ impl Transport {
 #[derive(Debug)]
 pub(crate) struct Metered {
     tcp: TcpStream,
+    /// What was read before it was ours, to be read again.
+    early: Bytes,
     received: u64,
     writing: Writing,
 }
@@ -180,14 +182,14 @@ impl Metered {
     /// The kernel gives it up when what was sent is not acknowledged within `unacknowledged` (`TCP_USER_TIMEOUT`, RFC
     /// 5482), where it can do that. Its keepalive stays off: the heartbeat makes packets whenever `every` is silent and
     /// proves more, the server's program and every proxy on the way, not only the next kernel.
-    pub(crate) fn new(tcp: TcpStream, unacknowledged: Duration) -> io::Result<Self> {
+    pub(crate) fn new(tcp: TcpStream, early: Bytes, unacknowledged: Duration) -> io::Result<Self> {
         tcp.set_nodelay(true)?;
         tcp.set_zero_linger()?;
         #[cfg(any(target_os = "linux", target_os = "android"))]
         SockRef::from(&tcp).set_tcp_user_timeout(Some(unacknowledged))?;
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
         let _ = unacknowledged;
-        Ok(Self { tcp, received: 0, writing: Writing::Begins })
+        Ok(Self { tcp, early, received: 0, writing: Writing::Begins })
     }
 
     /// Keeps an error of writing `length` bytes to itself, where that is wanted.
@@ -204,6 +206,12 @@ impl Metered {
 
 impl AsyncRead for Metered {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.early.is_empty() {
+            let taken = self.early.len().min(buffer.remaining());
+            buffer.put_slice(&self.early.split_to(taken));
+            self.received += taken as u64;
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         let result = Pin::new(&mut self.tcp).poll_read(cx, buffer);
         self.received += (buffer.filled().len() - before) as u64;
@@ -280,6 +288,7 @@ impl AsyncWrite for Transport {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     use super::*;
@@ -291,10 +300,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_was_read_too_early_is_read_first_and_counted_once() {
+        let (near, mut far) = pair().await;
+        let mut metered = Metered::new(near, Bytes::from_static(b"early "), Duration::from_secs(1)).unwrap();
+        far.write_all(b"late").await.unwrap();
+        let mut came = vec![0; 4];
+        metered.read_exact(&mut came).await.unwrap();
+        assert_eq!((came.as_slice(), metered.received), (&b"earl"[..], 4));
+        let mut came = vec![0; 6];
+        metered.read_exact(&mut came).await.unwrap();
+        assert_eq!((came.as_slice(), metered.received), (&b"y late"[..], 10));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
     async fn the_kernel_is_told_how_long_to_wait_for_an_acknowledgement_and_sends_no_keepalive() {
         let (near, _far) = pair().await;
         let patience = Duration::from_millis(12_345);
-        let metered = Metered::new(near, patience).unwrap();
+        let metered = Metered::new(near, Bytes::new(), patience).unwrap();
         let socket = SockRef::from(&metered.tcp);
         assert_eq!(socket.tcp_user_timeout().unwrap(), Some(patience));
         assert!(!socket.keepalive().unwrap());

@@ -15,6 +15,8 @@ pub enum Need {
     Desktop,
     /// The servers of the end-to-end tests.
     Servers,
+    /// The proxies that the engine's dials are tested with, and openssl to check certificates against.
+    Proxies,
 }
 
 impl Need {
@@ -41,6 +43,7 @@ impl Need {
                 "xvfb",
             ],
             Self::Servers => &["python3-venv"],
+            Self::Proxies => &["microsocks", "openssl", "tinyproxy-bin", "util-linux"],
         }
     }
 
@@ -66,7 +69,8 @@ impl Need {
                     "sudo zypper install dbus-1-daemon dunst google-noto-sans-cjk-fonts scrot webkit2gtk-4_1-injected-bundles wmctrl xfce4-panel xfconf xfwm4 xorg-x11-server-Xvfb xsetroot",
                 ),
             ],
-            Self::Servers => &[],
+            // Where they are missing, the tests that want them are skipped and say so.
+            Self::Servers | Self::Proxies => &[],
         }
     }
 
@@ -87,6 +91,7 @@ impl Need {
                 Sign::Program("busctl"),
             ],
             Self::Servers => &[Sign::Program("python3")],
+            Self::Proxies => &[],
         }
     }
 }

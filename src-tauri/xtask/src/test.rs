@@ -96,6 +96,9 @@ fn needs(suites: &[Suite]) -> Vec<Need> {
     } else if has("xtask") {
         needs.push(Need::Desktop);
     }
+    if has("engine") {
+        needs.push(Need::Proxies);
+    }
     needs
 }
 
@@ -221,6 +224,7 @@ mod tests {
         let names: Vec<_> = chosen(&[]).iter().map(|suite| suite.name).collect();
         assert_eq!(names, ["core", "bindings", "engine", "xtask", "ui", "app"]);
         assert_eq!(needs(&chosen(&["ui", "core"])), []);
+        assert_eq!(needs(&chosen(&["engine"])), [Need::Proxies]);
         assert_eq!(needs(&chosen(&["app"])), [Need::Build, Need::Desktop, Need::Servers]);
     }
 }

@@ -1,9 +1,15 @@
 //! `[connections.proxy]`: through whom a connection is dialled.
 
+use std::fmt;
+
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::form::ProxyForm;
 use super::validate::{Errors, FieldErrorCode, shown};
+
+/// RFC 1929, section 2: each length is one byte, and not nothing.
+const SOCKS_CREDENTIALS: std::ops::RangeInclusive<usize> = 1..=255;
 
 /// The way to the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,9 +33,21 @@ pub struct ProxyAddress {
 }
 
 /// Never the credentials.
-impl std::fmt::Debug for ProxyAddress {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for ProxyAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} {}:{}", self.kind, self.url.host_str().unwrap_or_default(), self.port())
+    }
+}
+
+/// As a person may write it, without the credentials.
+impl fmt::Display for ProxyAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.kind {
+            ProxyKind::Http => "http",
+            ProxyKind::Socks5 => "socks5",
+            ProxyKind::Socks5h => "socks5h",
+        };
+        write!(f, "{scheme}://{}:{}", self.url.host_str().unwrap_or_default(), self.port())
     }
 }
 
@@ -62,7 +80,29 @@ impl ProxyAddress {
         if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
             return Err(wrong("the address of a proxy ends after the port"));
         }
-        Ok(Self { kind, url })
+        let address = Self { kind, url };
+        if kind != ProxyKind::Http
+            && address.credentials().is_some_and(|(user, password)| {
+                !SOCKS_CREDENTIALS.contains(&user.len()) || !SOCKS_CREDENTIALS.contains(&password.len())
+            })
+        {
+            return Err(
+                "a SOCKS5 proxy takes a user and a password of 1 to 255 bytes each: write both before the host, \
+                        as user:password@, or neither"
+                    .to_owned(),
+            );
+        }
+        Ok(address)
+    }
+
+    /// What the proxy is told of us, without the percent-encoding of URLs: user and password, either may be empty.
+    pub fn credentials(&self) -> Option<(String, String)> {
+        let (user, password) = (self.url.username(), self.url.password());
+        if user.is_empty() && password.is_none() {
+            return None;
+        }
+        let decoded = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        Some((decoded(user), decoded(password.unwrap_or_default())))
     }
 
     /// The port, or the usual one: 80 for HTTP, 1080 for SOCKS5 (RFC 1928, section 3).

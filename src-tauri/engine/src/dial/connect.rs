@@ -29,7 +29,7 @@ pub(super) async fn reach(host: &Host<&str>, port: u16, deadline: &Deadline) -> 
 
 /// The addresses of a host, in the order in which they are tried. The resolver of the system asks for both families at
 /// once and sorts what it finds (RFC 8305, sections 3 and 4).
-async fn resolve(host: &Host<&str>, port: u16) -> Result<Vec<SocketAddr>, Cause> {
+pub(super) async fn resolve(host: &Host<&str>, port: u16) -> Result<Vec<SocketAddr>, Cause> {
     let name = match host {
         Host::Ipv4(address) => return Ok(vec![SocketAddr::from((*address, port))]),
         Host::Ipv6(address) => return Ok(vec![SocketAddr::from((*address, port))]),

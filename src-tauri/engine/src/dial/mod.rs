@@ -1,9 +1,10 @@
-//! Opening a socket: name, TCP, TLS and upgrade under one deadline, and every failure in words. It never retries
+//! Opening a socket: name, TCP, proxy, TLS and upgrade under one deadline, and every failure in words. It never retries
 //! and never waits for anything but the network.
 
 mod connect;
 mod failure;
 mod offline;
+mod proxy;
 mod redirect;
 mod request;
 
@@ -19,10 +20,11 @@ use tokio_tungstenite::tungstenite::Error;
 use url::{Host, Url};
 
 use heartwire_core::cause::{Cause, CauseCode};
-use heartwire_core::settings::Connection;
+use heartwire_core::settings::{Connection, Proxy};
 
 use crate::socket::{Limits, Metered, Socket, Transport};
 use crate::tls::TlsConfig;
+use proxy::{Tunnel, Via};
 use redirect::Redirects;
 
 pub(crate) use failure::{broke, lost, said};
@@ -41,10 +43,12 @@ pub struct DialRequest {
     pub headers: BTreeMap<String, String>,
     /// Offered in the upgrade request.
     pub subprotocols: Vec<String>,
-    /// DNS, TCP, TLS and upgrade together.
+    /// DNS, TCP, proxy, TLS and upgrade together.
     pub connect_timeout: Duration,
     /// For wss.
     pub tls: TlsConfig,
+    /// The way to the server.
+    pub proxy: Proxy,
     /// How long the kernel lets sent bytes go without an acknowledgement before it gives the connection up: a backstop
     /// behind the heartbeat, where the kernel can do that.
     pub unacknowledged: Duration,
@@ -69,6 +73,7 @@ impl DialRequest {
             subprotocols: connection.subprotocols.clone(),
             connect_timeout: connection.connect_timeout,
             tls,
+            proxy: connection.proxy.clone(),
             unacknowledged: BACKSTOP * (connection.heartbeat.every + connection.heartbeat.timeout),
             limits: Limits::default(),
         }
@@ -84,15 +89,24 @@ pub async fn dial(request: &DialRequest) -> Result<Socket, Cause> {
     let mut request = Cow::Borrowed(request);
     let mut redirects = Redirects::default();
     loop {
-        let error = match open(&request, &deadline).await {
+        let via = Via::find(&request.proxy, &request.url);
+        let via = deadline.within("this computer did not say which proxy to use", via).await?;
+        let cause = match open(&request, via.as_ref(), &deadline).await {
             Ok(socket) => return Ok(socket),
-            Err(Failure::Cause(cause)) => return Err(cause),
-            Err(Failure::Answer(error)) => error,
+            Err(Failure::Cause(cause)) => cause,
+            Err(Failure::Answer(error)) => match redirects.next(&request.url, &error) {
+                Some(Ok(to)) => {
+                    request.to_mut().url = to;
+                    continue;
+                }
+                Some(Err(cause)) => cause,
+                None => failure::upgrading(&error),
+            },
         };
-        match redirects.next(&request.url, &error) {
-            Some(to) => request.to_mut().url = to?,
-            None => return Err(failure::upgrading(&error)),
-        }
+        return Err(match via {
+            Some(via) => via.behind(cause),
+            None => cause,
+        });
     }
 }
 
@@ -110,7 +124,7 @@ impl From<Cause> for Failure {
 }
 
 /// Opens a socket at the request's URL and nowhere else.
-async fn open(request: &DialRequest, deadline: &Deadline) -> Result<Socket, Failure> {
+async fn open(request: &DialRequest, via: Option<&Via>, deadline: &Deadline) -> Result<Socket, Failure> {
     let upgrade = request::upgrade(request)?;
     let host = request.url.host().ok_or_else(|| Cause::new(CauseCode::Configuration, "the URL names no host"))?;
     let port = request
@@ -118,8 +132,11 @@ async fn open(request: &DialRequest, deadline: &Deadline) -> Result<Socket, Fail
         .port_or_known_default()
         .ok_or_else(|| Cause::new(CauseCode::Configuration, "the URL is neither ws nor wss"))?;
 
-    let tcp = connect::reach(&host, port, deadline).await?;
-    let tcp = Metered::new(tcp, request.unacknowledged).map_err(|error| failure::connecting(&error, None))?;
+    let Tunnel { tcp, early } = match via {
+        Some(via) => via.tunnel(&host, port, deadline).await?,
+        None => connect::reach(&host, port, deadline).await?.into(),
+    };
+    let tcp = Metered::new(tcp, early, request.unacknowledged).map_err(|error| failure::connecting(&error, None))?;
     let transport = match request.url.scheme() {
         "wss" => deadline.within("the TLS handshake was not finished", secure(&host, tcp, &request.tls)).await?,
         _ => Transport::Plain(tcp),

@@ -1,17 +1,25 @@
-//! Dials: with the person's own trust in certificates, after redirects; each way to fail with its code and its words. `openssl` is an
-//! independent program where a test says so.
+//! Dials: through proxies, with the person's own trust in certificates, after redirects; each way to fail with its code
+//! and its words. The proxies and `openssl` are independent programs where a test says so, and fakes written here where
+//! it needs a wrong answer.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
 
+#[cfg(all(unix, not(target_os = "macos")))]
+#[path = "../notifier/bus.rs"]
+#[expect(dead_code, reason = "its way to run a test again keeps proxies in the environment")]
+mod bus;
 #[path = "../common/mod.rs"]
 mod common;
+mod fake_proxies;
 #[cfg(target_os = "linux")]
 mod offline;
 mod pins;
 mod pki;
+mod real_proxies;
 mod redirects;
 #[path = "../link_driver/rig.rs"]
 mod rig;
+mod system_proxy;
 mod tls;
 
 use std::process::{Command, Stdio};
@@ -19,6 +27,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use heartwire_core::cause::Cause;
+use heartwire_core::settings::{Proxy, ProxyAddress};
 use heartwire_engine::dial::{DialRequest, dial};
 use heartwire_engine::tls::TlsConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -34,6 +43,10 @@ fn to(url: &str) -> DialRequest {
     connection.url = url.parse().unwrap();
     connection.connect_timeout = AGES;
     DialRequest::new(&connection, TlsConfig::platform())
+}
+
+fn through(proxy: &str, url: &str) -> DialRequest {
+    DialRequest { proxy: Proxy::Through(ProxyAddress::parse(proxy).unwrap()), ..to(url) }
 }
 
 /// Why it fails: the code and the words.

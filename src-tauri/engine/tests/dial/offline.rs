@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use heartwire_core::settings::{Proxy, ProxyAddress};
 use heartwire_engine::dial::{DialRequest, dial};
 
 use crate::common::skip;
@@ -35,10 +36,14 @@ async fn a_computer_without_a_network_says_so_and_nothing_of_the_server() {
 }
 
 async fn cut_off() {
+    let through = |proxy: &str| Proxy::Through(ProxyAddress::parse(proxy).unwrap());
     for url in ["ws://192.0.2.7/", "wss://[2001:db8::7]/", "ws://crm.example/"] {
-        let wanted = DialRequest { connect_timeout: AGES, ..to(url) };
-        let cause = dial(&wanted).await.unwrap_err();
-        let seen = (cause.code.to_string(), cause.text, cause.offline);
-        assert_eq!(seen, ("unreachable".to_owned(), "this computer has no network".to_owned(), true), "{url}");
+        for proxy in [Proxy::None, Proxy::System, through("http://192.0.2.8:1"), through("socks5://p.example")] {
+            let wanted = DialRequest { proxy: proxy.clone(), connect_timeout: AGES, ..to(url) };
+            let cause = dial(&wanted).await.unwrap_err();
+            let seen = (cause.code.to_string(), cause.text, cause.offline);
+            let expected = ("unreachable".to_owned(), "this computer has no network".to_owned(), true);
+            assert_eq!(seen, expected, "{url} {proxy:?}");
+        }
     }
 }

@@ -93,8 +93,23 @@ fn a_proxy_is_the_systems_none_or_an_address_with_its_usual_port() {
     };
     check("http://proxy.example:3128", ProxyKind::Http, "proxy.example", 3128);
     check("http://me:secret@proxy.example/", ProxyKind::Http, "proxy.example", 80);
+    check("socks5://me:secret@10.0.0.1:1081", ProxyKind::Socks5, "10.0.0.1", 1081);
     check("socks5://10.0.0.1", ProxyKind::Socks5, "10.0.0.1", 1080);
     check("socks5h://[::1]:9050", ProxyKind::Socks5h, "[::1]", 9050);
+}
+
+#[test]
+fn a_proxys_credentials_are_read_without_their_encoding_and_never_shown() {
+    let check = |given: &str, credentials: Option<(&str, &str)>, shown: &str| {
+        let address = ProxyAddress::parse(given).unwrap();
+        let expected = credentials.map(|(user, password)| (user.to_owned(), password.to_owned()));
+        assert_eq!((address.credentials(), address.to_string().as_str()), (expected, shown), "{given}");
+    };
+    check("http://p", None, "http://p:80");
+    check("http://me@p", Some(("me", "")), "http://p:80");
+    check("http://a%40b:x%3Ay%20z@p:3128", Some(("a@b", "x:y z")), "http://p:3128");
+    check("socks5://me:%E2%82%AC@[::1]", Some(("me", "\u{20ac}")), "socks5://[::1]:1080");
+    check("socks5h://p", None, "socks5h://p:1080");
 }
 
 #[test]
@@ -111,4 +126,6 @@ fn what_is_no_proxy_is_refused_without_repeating_its_password() {
     check("https://me:secret@proxy.example", "\"https\" is not a kind");
     check("http://me:secret@proxy.example/path", "ends after the port");
     check("socks5://", "has no host");
+    check("socks5://me@10.0.0.1", "a user and a password");
+    check(&format!("socks5h://me:secret{}@10.0.0.1", "x".repeat(250)), "1 to 255 bytes");
 }
