@@ -1,5 +1,5 @@
-//! Heartwire's development commands, `cargo xtask run|test|check|bench|autobahn`, and what the end-to-end tests need: a
-//! desktop of their own ([`desktop`]), its tray ([`tray`]) and a WebDriver client ([`webdriver`]).
+//! Heartwire's development commands, `cargo xtask run|test|check|bench|autobahn|sim|herd`, and what the end-to-end tests
+//! need: a desktop of their own ([`desktop`]), its tray ([`tray`]) and a WebDriver client ([`webdriver`]).
 
 #[cfg(unix)]
 pub mod autobahn;
@@ -17,6 +17,7 @@ pub mod prepare;
 #[cfg(unix)]
 pub mod process;
 pub mod run;
+pub mod sim;
 pub mod summary;
 pub mod test;
 pub mod tools;

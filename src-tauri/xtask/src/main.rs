@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::command::{Failure, complain};
-use xtask::{check, run, test};
+use xtask::{check, run, sim, test};
 
 /// Heartwire's development commands.
 #[derive(Parser)]
@@ -28,6 +28,10 @@ enum Task {
     /// The Autobahn suite through the engine; the results go to docs/conformance.md
     #[cfg(unix)]
     Autobahn,
+    /// The link through thousands of bad days in virtual time, every invariant checked after every step
+    Sim(sim::Days),
+    /// A million clients whose server restarts: writes docs/herd.md and docs/herd.svg
+    Herd(sim::Dice),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +43,8 @@ fn main() -> ExitCode {
         Task::Bench => xtask::bench::run(),
         #[cfg(unix)]
         Task::Autobahn => xtask::autobahn::run(),
+        Task::Sim(options) => sim::days(&options),
+        Task::Herd(options) => sim::herd(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

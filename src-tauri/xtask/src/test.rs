@@ -53,13 +53,14 @@ enum Runner {
     Npm,
 }
 
-const SUITES: [Suite; 6] = [
+const SUITES: [Suite; 7] = [
     Suite { name: "core", runner: Runner::Cargo(&["-p", "heartwire-core"]) },
     Suite {
         name: "bindings",
         runner: Runner::Cargo(&["-p", "heartwire-core", "--features", "bindings", "--test", "bindings"]),
     },
     Suite { name: "engine", runner: Runner::Cargo(&["-p", "heartwire-engine"]) },
+    Suite { name: "sim", runner: Runner::Cargo(&["-p", "heartwire-sim", "--profile", "sim"]) },
     Suite { name: "xtask", runner: Runner::Cargo(&["-p", "xtask"]) },
     Suite { name: "ui", runner: Runner::Npm },
     Suite { name: "app", runner: Runner::Desktop },
@@ -222,7 +223,7 @@ mod tests {
             SUITES.into_iter().filter(|suite| wanted(suite, &options)).collect::<Vec<_>>()
         };
         let names: Vec<_> = chosen(&[]).iter().map(|suite| suite.name).collect();
-        assert_eq!(names, ["core", "bindings", "engine", "xtask", "ui", "app"]);
+        assert_eq!(names, ["core", "bindings", "engine", "sim", "xtask", "ui", "app"]);
         assert_eq!(needs(&chosen(&["ui", "core"])), []);
         assert_eq!(needs(&chosen(&["engine"])), [Need::Proxies]);
         assert_eq!(needs(&chosen(&["app"])), [Need::Build, Need::Desktop, Need::Servers]);
