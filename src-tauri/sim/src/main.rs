@@ -58,7 +58,7 @@ fn simulate(sim: &Sim) -> ExitCode {
     let started = Instant::now();
     let (first, count) = sim.seed.map_or((0, sim.seeds), |seed| (seed, 1));
     let summary = run::run(first, count, sim.threads);
-    println!("{summary}, {:.1} s", started.elapsed().as_secs_f64());
+    println!("{summary}\n{:.1} s", started.elapsed().as_secs_f64());
     if summary.holds() {
         println!("Every invariant held.");
         return ExitCode::SUCCESS;

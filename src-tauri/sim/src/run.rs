@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use crate::checker::{Tally, Violation};
+use crate::checker::{Situation, Tally, Violation};
 use crate::day::{self, Day};
 use crate::world::Failure;
 
@@ -111,6 +111,8 @@ impl fmt::Display for Summary {
         let Tally { steps, dials, deaths, heartbeats, .. } = &self.tally;
         let (seeds, days) = (self.seeds, self.link_days);
         write!(f, "{seeds} seeds, {days} virtual days of a link, {dials} dials, {deaths} deaths, ")?;
-        write!(f, "{heartbeats} heartbeats, {steps} steps checked")
+        write!(f, "{heartbeats} heartbeats, {steps} steps checked")?;
+        let situations = Situation::ALL.map(|it| format!("{it:?} {}", self.tally.count(it)));
+        write!(f, "\nSituations: {}", situations.join(", "))
     }
 }

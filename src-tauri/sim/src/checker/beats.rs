@@ -5,7 +5,7 @@ use std::time::Duration;
 use heartwire_core::time::Moment;
 use heartwire_core::view::LinkState;
 
-use super::{CLOSE_LIMIT, Checker, HINT_LIMIT, RESUME_PROBE, Rules, SLACK, Verdict, broken};
+use super::{CLOSE_LIMIT, Checker, HINT_LIMIT, RESUME_PROBE, Rules, SLACK, Situation, Verdict, broken};
 use crate::trace::{Generation, TextId, Told};
 
 /// The driver may name the reason of a failed dial before the link gives up by itself.
@@ -127,6 +127,9 @@ impl Checker {
 
     pub(super) fn reading(&mut self, now: Moment, generation: Generation, reading: bool) {
         let rules = self.rules;
+        if !reading {
+            self.tally.met(Situation::ReadingPaused);
+        }
         if let Some(socket) = self.open(generation) {
             if reading && !socket.reading {
                 // What came meanwhile was not read, so its silence begins anew.
@@ -139,7 +142,9 @@ impl Checker {
     pub(super) fn beats(&mut self, now: Moment, generation: Generation) -> Verdict {
         let rules = self.rules;
         let asked = matches!(self.step.told, Told::Resumed(_) | Told::NetworkChanged(_));
-        self.step.must_probe = false;
+        if std::mem::take(&mut self.step.must_probe) {
+            self.tally.met(Situation::ProbedAfterSleep);
+        }
         let Some(socket) = self.open(generation) else {
             return broken(8, format!("a heartbeat for socket {generation}, which is not up"));
         };
@@ -182,6 +187,7 @@ impl Checker {
             return broken(27, format!("text {id} for socket {generation}, which is not up"));
         };
         socket.speak_by = now + every;
+        self.tally.met(Situation::TextSent);
         self.texts.sent(id, now, &self.rules.texts)
     }
 

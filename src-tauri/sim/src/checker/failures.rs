@@ -8,7 +8,7 @@ use heartwire_core::view::LinkState;
 
 use super::beats::{Socket, Wire};
 use super::plan::{Kind, Plan};
-use super::{Checker, Rules};
+use super::{Checker, Rules, Situation};
 use crate::trace::{Generation, Why};
 
 /// The shortest uptime after which the delays may begin anew.
@@ -142,6 +142,13 @@ impl Checker {
         }
         let soonest = self.soonest(now);
         self.plan.latest = self.plan.latest.map(|latest| latest.max(soonest));
+        match self.plan.kind {
+            Kind::Blocked => self.tally.met(Situation::Blocked),
+            Kind::Asked => self.tally.met(Situation::Asked),
+            Kind::CloseCode => self.tally.met(Situation::CloseCode),
+            Kind::Offline => self.tally.met(Situation::Offline),
+            Kind::None | Kind::Backoff => {}
+        }
         if self.plan.kind == Kind::Blocked {
             self.state = LinkState::Blocked;
         }

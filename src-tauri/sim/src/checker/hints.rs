@@ -7,7 +7,7 @@ use heartwire_core::view::LinkState;
 
 use super::failures::Failures;
 use super::plan::{Kind, Plan};
-use super::{Checker, DIAL_GAP, Verdict, broken};
+use super::{Checker, DIAL_GAP, Situation, Verdict, broken};
 
 impl Checker {
     pub(super) fn started(&mut self, now: Moment) {
@@ -28,7 +28,7 @@ impl Checker {
     }
 
     pub(super) fn reconnect(&mut self, now: Moment) {
-        self.burst.pulled(now);
+        self.pulled(now);
         match self.state {
             LinkState::Waiting | LinkState::Blocked => {
                 self.state = LinkState::Waiting;
@@ -45,7 +45,7 @@ impl Checker {
     }
 
     pub(super) fn resumed(&mut self, now: Moment, slept: Duration) {
-        self.burst.pulled(now);
+        self.pulled(now);
         self.offline_wakes.clear();
         if slept.is_zero() {
             // It is said to have woken, but no time is missing.
@@ -73,7 +73,7 @@ impl Checker {
     }
 
     pub(super) fn network_changed(&mut self, now: Moment, moved: bool) {
-        self.burst.pulled(now);
+        self.pulled(now);
         self.offline_wakes.clear();
         match self.state {
             LinkState::Connected if moved => self.step.must_drop = Some(24),
@@ -96,6 +96,13 @@ impl Checker {
             LinkState::Connecting => self.step.must_drop = Some(17),
             LinkState::Waiting => self.plan.hinted = true,
             LinkState::Connected | LinkState::Paused | LinkState::Stopped => {}
+        }
+    }
+
+    fn pulled(&mut self, now: Moment) {
+        self.burst.pulled(now);
+        if self.burst.is_crowd() {
+            self.tally.met(Situation::Crowd);
         }
     }
 

@@ -28,7 +28,7 @@ use beats::Socket;
 use failures::Failures;
 use plan::{Burst, Plan};
 use resume::Resume;
-pub use tally::{Spread, Tally};
+pub use tally::{Situation, Spread, Tally};
 pub use texts::Bounds;
 use texts::Texts;
 
@@ -188,6 +188,14 @@ impl Checker {
     pub fn told(&mut self, now: Moment, told: &Told) -> Verdict {
         self.step = Step::of(*told);
         self.tally.steps += 1;
+        let verdict = self.hear(now, told);
+        if self.step.stale {
+            self.tally.met(Situation::Stale);
+        }
+        verdict
+    }
+
+    fn hear(&mut self, now: Moment, told: &Told) -> Verdict {
         match *told {
             Told::Start => self.started(now),
             Told::Pause => self.left(LinkState::Paused),
@@ -221,8 +229,14 @@ impl Checker {
             Said::Abort(generation) => self.aborts(now, generation),
             Said::Status(status) => self.shows(now, status),
             Said::RoundTrip(time) => self.round_trip(now, time),
-            Said::ResumeDropped(data) => self.resume.dropped(data),
-            Said::Refused(id) => self.texts.refused(id, now, self.state, &self.rules.texts),
+            Said::ResumeDropped(data) => {
+                self.tally.met(Situation::ResumeDropped);
+                self.resume.dropped(data)
+            }
+            Said::Refused(id) => {
+                self.tally.met(Situation::TextRefused);
+                self.texts.refused(id, now, self.state, &self.rules.texts)
+            }
         }
     }
 

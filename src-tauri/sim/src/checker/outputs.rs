@@ -6,7 +6,7 @@ use heartwire_core::view::LinkState;
 
 use super::beats::{Socket, Wire};
 use super::plan::Plan;
-use super::{CLOSE_LIMIT, Checker, HINT_LIMIT, Verdict, broken};
+use super::{CLOSE_LIMIT, Checker, HINT_LIMIT, Situation, Verdict, broken};
 use crate::trace::{Generation, Told, Why};
 
 impl Checker {
@@ -34,7 +34,10 @@ impl Checker {
             return broken(11, format!("socket {generation} is dropped and {} is there", socket.generation));
         }
         match socket.wire {
-            Wire::Closing => Ok(()),
+            Wire::Closing => {
+                self.tally.met(Situation::ClosedSlowly);
+                Ok(())
+            }
             Wire::Dialing => self.gives_up(now, &socket),
             Wire::Open => self.drops(now, socket),
         }
@@ -51,6 +54,7 @@ impl Checker {
             Told::Resumed(_) => self.again(now, 23),
             Told::NetworkChanged(_) if !late => self.again(now, 24),
             _ if late => {
+                self.tally.met(Situation::DialTimedOut);
                 self.was_up = false;
                 self.lost(now, Why::new(CauseCode::ConnectTimeout));
             }
@@ -66,7 +70,11 @@ impl Checker {
                 self.socket = Some(socket);
                 self.may_forget_failures(now);
                 self.socket = None;
-                let cause = if invariant == 23 { CauseCode::Slept } else { CauseCode::NetworkChanged };
+                let (cause, situation) = match invariant {
+                    23 => (CauseCode::Slept, Situation::DroppedAfterSleep),
+                    _ => (CauseCode::NetworkChanged, Situation::Moved),
+                };
+                self.tally.met(situation);
                 self.step.cause = Some((cause, invariant));
                 self.again(now, invariant);
             }

@@ -139,6 +139,10 @@ impl Burst {
         }
     }
 
+    pub(super) const fn is_crowd(&self) -> bool {
+        self.triggers == 2
+    }
+
     /// Another dial has a reason of its own.
     pub(super) fn forget(&mut self) {
         self.at = None;

@@ -41,6 +41,62 @@ impl Spread {
     }
 }
 
+/// What the promises speak of: a simulation in which one of these never happens proves nothing of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Situation {
+    /// A dial was given up.
+    DialTimedOut,
+    /// The link was blocked.
+    Blocked,
+    /// `Retry-After` was obeyed.
+    Asked,
+    /// 1012 and 1013 were.
+    CloseCode,
+    /// There was no network.
+    Offline,
+    /// A socket was dropped after a long sleep.
+    DroppedAfterSleep,
+    /// A socket was probed after a short one.
+    ProbedAfterSleep,
+    /// A socket was dropped because the path moved.
+    Moved,
+    /// Something was told of a socket that is not there.
+    Stale,
+    /// Several reasons to dial came in one moment.
+    Crowd,
+    /// Our own consumer was full.
+    ReadingPaused,
+    /// A closing handshake was not answered in time.
+    ClosedSlowly,
+    /// A text was sent.
+    TextSent,
+    /// A text was refused.
+    TextRefused,
+    /// Resume data were dropped.
+    ResumeDropped,
+}
+
+impl Situation {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::DialTimedOut,
+        Self::Blocked,
+        Self::Asked,
+        Self::CloseCode,
+        Self::Offline,
+        Self::DroppedAfterSleep,
+        Self::ProbedAfterSleep,
+        Self::Moved,
+        Self::Stale,
+        Self::Crowd,
+        Self::ReadingPaused,
+        Self::ClosedSlowly,
+        Self::TextSent,
+        Self::TextRefused,
+        Self::ResumeDropped,
+    ];
+}
+
 /// What was counted on one link, or on all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -56,11 +112,22 @@ pub struct Tally {
     pub at_the_cap: Spread,
     /// Delays after sockets that had not earned a fresh start.
     pub after_short_lives: Spread,
+    situations: [u64; Situation::ALL.len()],
     last_at_the_cap: Option<u64>,
     same_at_the_cap: u32,
 }
 
 impl Tally {
+    /// It happened.
+    pub(super) fn met(&mut self, situation: Situation) {
+        self.situations[situation as usize] += 1;
+    }
+
+    /// How often it happened.
+    pub fn count(&self, situation: Situation) -> u64 {
+        self.situations[situation as usize]
+    }
+
     /// A delay drawn at the cap, as a part of it.
     pub(super) fn at_the_cap(&mut self, part: f64) -> Verdict {
         self.at_the_cap.add(part);
@@ -79,6 +146,9 @@ impl Tally {
         self.dials += other.dials;
         self.deaths += other.deaths;
         self.heartbeats += other.heartbeats;
+        for (count, more) in self.situations.iter_mut().zip(other.situations) {
+            *count += more;
+        }
         self.at_the_cap.plus(&other.at_the_cap);
         self.after_short_lives.plus(&other.after_short_lives);
     }

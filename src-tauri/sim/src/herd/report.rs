@@ -45,6 +45,12 @@ The others take no notice of the close code, so for them both ways to go are the
 
 ## What it shows
 {findings}
+Why: a reset says nothing of how long the server will be away, and Heartwire's first waits are short so that a break of a
+second costs a second; a million of them at once is the price, paid while nobody listens. Waits then double up to
+{cap:?} and stay spread, so the returning server meets the gentlest crowd, and the last client comes late. A server that
+says 1012 before it goes is spared the first wave too; whoever comes too early begins with short waits again, and
+that is the second wave in the plot.
+
 ## Run it
 ```sh
 cargo xtask herd    # --seed N for other dice; this page has seed {seed}
