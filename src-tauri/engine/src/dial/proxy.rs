@@ -78,15 +78,15 @@ impl Via {
             ProxyKind::Socks5h => self.tunnel_by_socks(socks::target(host, port), deadline).await.map_err(Into::into),
             ProxyKind::Socks5 => {
                 let found = deadline.within("the name server did not answer", connect::resolve(host, port)).await?;
-                let mut last = None;
+                let mut first = None;
                 for at in found {
                     match self.tunnel_by_socks(TargetAddr::Ip(at), deadline).await {
                         // Another address of the server may be within the proxy's reach.
-                        Err(socks::Failure::Unreached(cause)) => last = last.or(Some(cause)),
+                        Err(socks::Failure::Unreached(cause)) => first = first.or(Some(cause)),
                         done => return done.map_err(Into::into),
                     }
                 }
-                Err(last.unwrap_or_else(|| Cause::new(CauseCode::Dns, "the host has no address")))
+                Err(first.unwrap_or_else(|| Cause::new(CauseCode::Dns, "the host has no address")))
             }
         }
     }

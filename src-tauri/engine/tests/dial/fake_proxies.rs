@@ -92,8 +92,9 @@ async fn each_refusal_of_an_http_proxy_is_told_in_words() {
     check("", "HTTP/1.1 503 No", "could not reach crm.example:8080 (503 Service Unavailable)").await;
     check("", "HTTP/1.1 302 No\r\nLocation: /login", "opened no tunnel to crm.example:8080 (302 Found)").await;
     check("", "HTTP/1.1 418 No", "opened no tunnel to crm.example:8080 (418 I'm a teapot)").await;
-    check("", "SSH-2.0-OpenSSH_9.2", "does not answer in HTTP").await;
-    check("", &format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(40_000)), "does not answer in HTTP").await;
+    check("", "SSH-2.0-OpenSSH_9.2", "gives no answer in HTTP that can be read").await;
+    check("", &format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(40_000)), "gives no answer in HTTP that can be read")
+        .await;
     let closing = async |mut stream: TcpStream| {
         request(&mut stream).await;
     };

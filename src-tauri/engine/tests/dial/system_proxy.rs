@@ -91,17 +91,16 @@ async fn the_environments_proxy_is_used_and_named() {
     assert!(!pretending.is_finished());
 }
 
-/// What the desktop's settings say.
-struct Settings(Vec<String>);
+/// What the desktop's settings say of a kind of server.
+struct Settings(&'static str, Vec<String>);
 
 #[interface(name = "org.freedesktop.portal.ProxyResolver")]
 impl Settings {
     async fn lookup(&self, uri: &str) -> Vec<String> {
-        assert_eq!(uri, "https://crm.invalid:80/");
-        if self.0.is_empty() {
+        if self.1.is_empty() {
             std::future::pending::<()>().await;
         }
-        self.0.clone()
+        if uri == self.0 { self.1.clone() } else { vec!["direct://".to_owned()] }
     }
 }
 
@@ -128,8 +127,8 @@ async fn with_a_portal() {
     tokio::spawn(pretend(listener));
     let (code, text) = asked("ws://crm.invalid/x").await;
     assert!(is_straight(&code, &text), "nobody to ask: {code}: {text}");
-    let check = async |settings: &[&str], expected: Option<(&str, &str)>| {
-        let settings = Settings(settings.iter().map(ToString::to_string).collect());
+    let check = async |uri: &'static str, settings: &[&str], expected: Option<(&str, &str)>| {
+        let settings = Settings(uri, settings.iter().map(ToString::to_string).collect());
         let service = Builder::session().unwrap().name("org.freedesktop.portal.Desktop").unwrap();
         let service = service.serve_at("/org/freedesktop/portal/desktop", settings).unwrap().build().await.unwrap();
         let (code, text) = asked("ws://crm.invalid/x").await;
@@ -139,9 +138,12 @@ async fn with_a_portal() {
         }
         service.close().await.unwrap();
     };
-    check(&[&proxy, "direct://"], Some(("http-404", &answered_through(&proxy)))).await;
-    check(&["direct://"], None).await;
-    check(&["socks://127.0.0.1:1"], Some(("proxy", "this computer's proxy socks5h://127.0.0.1:1 cannot"))).await;
-    check(&["gopher://p"], Some(("proxy", "the proxy in the desktop's settings cannot be used"))).await;
-    check(&[], None).await;
+    // RFC 6455, section 4.1: the proxy for HTTPS before the one for HTTP.
+    let (https, http) = ("https://crm.invalid:80/", "http://crm.invalid:80/");
+    check(https, &[&proxy, "direct://"], Some(("http-404", &answered_through(&proxy)))).await;
+    check(http, &[&proxy], Some(("http-404", &answered_through(&proxy)))).await;
+    check(https, &["direct://", &proxy], None).await;
+    check(https, &["socks://127.0.0.1:1"], Some(("proxy", "this computer's proxy socks5h://127.0.0.1:1 cannot"))).await;
+    check(https, &["gopher://p"], Some(("proxy", "the proxy in the desktop's settings cannot be used"))).await;
+    check(https, &[], None).await;
 }

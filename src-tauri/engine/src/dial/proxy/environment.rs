@@ -43,14 +43,14 @@ pub(super) fn proxy(target: &Url, read: impl Fn(&str) -> Option<String>) -> Foun
 fn is_excluded(target: &Url, excluded: &str) -> bool {
     // The matcher says whether any proxy is to be used; which one is not asked here.
     let anyone = Matcher::builder().all("http://proxy.invalid").no(excluded).build();
-    as_web(target).is_some_and(|uri| anyone.intercept(&uri).is_none())
+    as_web(target).iter().all(|uri| anyone.intercept(uri).is_none())
 }
 
-/// The same server in the words of those who do not know wss: by HTTPS, whose proxy is the one that makes tunnels.
-pub(super) fn as_web(target: &Url) -> Option<Uri> {
-    let host = target.host_str()?;
-    let port = target.port_or_known_default()?;
-    format!("https://{host}:{port}/").parse().ok()
+/// The same server for those who do not know ws and wss, in the order of RFC 6455.
+pub(super) fn as_web(target: &Url) -> Vec<Uri> {
+    let (Some(host), Some(port)) = (target.host_str(), target.port_or_known_default()) else { return Vec::new() };
+    let schemes: &[&str] = if target.scheme() == "wss" { &["https"] } else { &["https", "http"] };
+    schemes.iter().filter_map(|scheme| format!("{scheme}://{host}:{port}/").parse().ok()).collect()
 }
 
 #[cfg(test)]

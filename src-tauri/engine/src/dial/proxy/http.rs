@@ -80,8 +80,9 @@ fn refused_words(status: StatusCode, via: &Via, target: &str) -> String {
 }
 
 fn lost_words(error: &hyper::Error) -> String {
+    // Too long is a kind of that.
     if error.is_parse() {
-        "does not answer in HTTP".to_owned()
+        "gives no answer in HTTP that can be read".to_owned()
     } else {
         "ended the connection before it answered".to_owned()
     }

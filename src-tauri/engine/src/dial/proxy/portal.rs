@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use hyper::Uri;
 use tokio::time::timeout;
 use url::Url;
 use zbus::Connection;
@@ -19,9 +20,8 @@ const LIMIT: Duration = Duration::from_millis(500);
 
 /// The first proxy that the desktop would use for a server, as a URL. None: straight, or nobody to ask.
 pub(super) async fn proxy(target: &Url) -> Option<String> {
-    let uri = environment::as_web(target)?.to_string();
-    match timeout(LIMIT, look_up(&uri)).await {
-        Ok(Ok(found)) => found.into_iter().next().filter(|first| !first.starts_with("direct:")),
+    match timeout(LIMIT, look_up(&environment::as_web(target))).await {
+        Ok(Ok(found)) => found,
         Ok(Err(error)) => {
             tracing::debug!(%error, "the desktop was not asked for a proxy");
             None
@@ -33,8 +33,16 @@ pub(super) async fn proxy(target: &Url) -> Option<String> {
     }
 }
 
-/// The portal's answer: at least one URI, in the order in which they are to be tried.
-async fn look_up(uri: &str) -> zbus::Result<Vec<String>> {
+/// Asks for one URI after the other.
+async fn look_up(uris: &[Uri]) -> zbus::Result<Option<String>> {
     let bus = Connection::session().await?;
-    bus.call_method(Some(NAME), PATH, Some(INTERFACE), "Lookup", &(uri,)).await?.body().deserialize()
+    for uri in uris {
+        let answer = bus.call_method(Some(NAME), PATH, Some(INTERFACE), "Lookup", &(uri.to_string(),)).await?;
+        // At least one, in the order in which they are to be tried.
+        let found: Vec<String> = answer.body().deserialize()?;
+        if let Some(proxy) = found.into_iter().next().filter(|first| !first.starts_with("direct:")) {
+            return Ok(Some(proxy));
+        }
+    }
+    Ok(None)
 }

@@ -51,8 +51,8 @@ async fn of_the_desktop(target: &Url) -> Result<Option<ProxyAddress>, String> {
 async fn of_the_desktop(target: &Url) -> Result<Option<ProxyAddress>, String> {
     use hyper_util::client::proxy::matcher::Matcher;
 
-    let found = environment::as_web(target).and_then(|uri| Matcher::from_system().intercept(&uri));
-    match found {
+    let settings = Matcher::from_system();
+    match environment::as_web(target).iter().find_map(|uri| settings.intercept(uri)) {
         Some(found) => usable("the system's settings", &found.uri().to_string()).map(Some),
         None => Ok(None),
     }
