@@ -6,6 +6,7 @@ pub mod control;
 pub mod demo_server;
 pub mod dial;
 pub mod driver;
+pub mod environment;
 pub mod notifier;
 pub mod paths;
 pub mod settings_file;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use heartwire_core::control::{FailCode, Reply, Request};
 use heartwire_engine::control::{self, Client, ControlError};
+use heartwire_engine::environment::EnvironmentSource;
 use heartwire_engine::paths::Paths;
 use heartwire_engine::settings_file;
 use heartwire_engine::supervisor::{self, NotifyOptions, Options, Source};
@@ -89,6 +90,7 @@ fn options(paths: Paths) -> Options {
         notify: Some(NotifyOptions { icon, system_words: tray::summary_words() }),
         demo: true,
         events: None,
+        environment: EnvironmentSource::ThisComputer,
     }
 }
 

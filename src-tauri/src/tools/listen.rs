@@ -6,6 +6,7 @@ use std::time::Duration;
 use heartwire_core::listen::Event;
 use heartwire_core::settings::{Connection, ConnectionForm, resolve};
 use heartwire_core::text::one_line;
+use heartwire_engine::environment::EnvironmentSource;
 use heartwire_engine::paths::Paths;
 use heartwire_engine::settings_file::{self, Loaded};
 use heartwire_engine::supervisor::{self, Options, Source};
@@ -45,6 +46,7 @@ async fn listen(settings: Loaded, json: bool) -> Ended {
         notify: None,
         demo: false,
         events: Some(to_lines),
+        environment: EnvironmentSource::ThisComputer,
     })
     .await
     .map_err(|error| Failure::wrong(format!("no database in memory: {error}")))?;

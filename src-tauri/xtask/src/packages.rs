@@ -17,6 +17,8 @@ pub enum Need {
     Servers,
     /// The proxies that the engine's dials are tested with, and openssl to check certificates against.
     Proxies,
+    /// Networks and a message bus of the engine's tests' own.
+    Networks,
 }
 
 impl Need {
@@ -44,6 +46,7 @@ impl Need {
             ],
             Self::Servers => &["python3-venv"],
             Self::Proxies => &["microsocks", "openssl", "tinyproxy-bin", "util-linux"],
+            Self::Networks => &["dbus", "iproute2"],
         }
     }
 
@@ -70,7 +73,7 @@ impl Need {
                 ),
             ],
             // Where they are missing, the tests that want them are skipped and say so.
-            Self::Servers | Self::Proxies => &[],
+            Self::Servers | Self::Proxies | Self::Networks => &[],
         }
     }
 
@@ -91,7 +94,7 @@ impl Need {
                 Sign::Program("busctl"),
             ],
             Self::Servers => &[Sign::Program("python3")],
-            Self::Proxies => &[],
+            Self::Proxies | Self::Networks => &[],
         }
     }
 }

@@ -98,7 +98,7 @@ fn needs(suites: &[Suite]) -> Vec<Need> {
         needs.push(Need::Desktop);
     }
     if has("engine") {
-        needs.push(Need::Proxies);
+        needs.extend([Need::Proxies, Need::Networks]);
     }
     needs
 }
@@ -225,7 +225,7 @@ mod tests {
         let names: Vec<_> = chosen(&[]).iter().map(|suite| suite.name).collect();
         assert_eq!(names, ["core", "bindings", "engine", "sim", "xtask", "ui", "app"]);
         assert_eq!(needs(&chosen(&["ui", "core"])), []);
-        assert_eq!(needs(&chosen(&["engine"])), [Need::Proxies]);
+        assert_eq!(needs(&chosen(&["engine"])), [Need::Proxies, Need::Networks]);
         assert_eq!(needs(&chosen(&["app"])), [Need::Build, Need::Desktop, Need::Servers]);
     }
 }

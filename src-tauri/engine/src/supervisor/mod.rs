@@ -3,6 +3,7 @@
 
 mod changes;
 mod demo;
+mod environment;
 mod links;
 mod popups;
 mod requests;
@@ -20,6 +21,7 @@ use heartwire_core::listen::Event;
 use heartwire_core::view::Snapshot;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::environment::EnvironmentSource;
 use crate::paths::Paths;
 use crate::settings_file::Loaded;
 
@@ -35,6 +37,8 @@ pub struct Options {
     pub demo: bool,
     /// Receives every event in order. While it is full, links stop reading, so nothing is lost and nothing grows.
     pub events: Option<mpsc::Sender<Event>>,
+    /// Who tells that this computer woke and that its network changed.
+    pub environment: EnvironmentSource,
 }
 
 /// How notifications look.

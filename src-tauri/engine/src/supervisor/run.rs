@@ -18,6 +18,7 @@ use super::state::State;
 use super::writes::{Outcome, Write, Writes};
 use super::{Asked, Options, Source};
 use crate::driver::{ConnectionId, DriverEvent, DriverEventKind};
+use crate::environment::Environment;
 use crate::notifier::NotifierEvent;
 use crate::settings_file;
 use crate::store::{NewMessage, Store, StoreError};
@@ -52,6 +53,7 @@ pub struct Run {
     pub(super) internal_sender: mpsc::UnboundedSender<Internal>,
     internal: mpsc::UnboundedReceiver<Internal>,
     asked: mpsc::Receiver<Asked>,
+    environment: Environment,
     pub(super) popups: Popups,
     listener: Option<mpsc::Sender<Event>>,
     snapshots: watch::Sender<Arc<Snapshot>>,
@@ -75,7 +77,8 @@ impl Run {
         let (driver_events_sender, driver_events) = mpsc::channel(256);
         let (internal_sender, internal) = mpsc::unbounded_channel();
         let listener = options.events.clone();
-        let mut state = State::new(options, settings);
+        let environment = std::mem::take(&mut options.environment).open();
+        let mut state = State::new(options, settings, environment.clock().clone());
         state.opening_problem = storage_problem;
         let (snapshots, receiver) = watch::channel(Arc::new(state.snapshot()));
         let now = Instant::now();
@@ -88,6 +91,7 @@ impl Run {
             internal_sender,
             internal,
             asked,
+            environment,
             popups,
             listener,
             snapshots,
@@ -130,6 +134,7 @@ impl Run {
             },
             Some(event) = self.driver_events.recv(), if reading => self.driver_event(event),
             Some(internal) = self.internal.recv() => self.internal(internal),
+            event = self.environment.next() => self.environment_changed(event),
             changed = self.changes.ended() => self.change_ended(changed).await,
             outcome = self.writes.outcome() => self.written(outcome),
             told = self.popups.told() => self.notifier_told(told),

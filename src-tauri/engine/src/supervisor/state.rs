@@ -64,7 +64,7 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(options: super::Options, settings: Loaded) -> Self {
+    pub fn new(options: super::Options, settings: Loaded, clock: Clock) -> Self {
         Self {
             source: options.settings,
             settings,
@@ -75,7 +75,7 @@ impl State {
             demo_wanted: options.demo,
             demo: None,
             tls: TlsConfigs::default(),
-            clock: Clock::system(),
+            clock,
             dialects: Dialects::default(),
             history: VecDeque::new(),
             messages: VecDeque::new(),

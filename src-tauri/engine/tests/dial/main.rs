@@ -4,12 +4,11 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
 
-#[cfg(all(unix, not(target_os = "macos")))]
-#[path = "../notifier/bus.rs"]
-#[expect(dead_code, reason = "its way to run a test again keeps proxies in the environment")]
-mod bus;
 #[path = "../common/mod.rs"]
 mod common;
+#[cfg(all(unix, not(target_os = "macos")))]
+#[path = "../common/dbus_daemon.rs"]
+mod dbus_daemon;
 mod fake_proxies;
 #[cfg(target_os = "linux")]
 mod offline;

@@ -12,8 +12,8 @@ use tokio::net::TcpListener;
 use zbus::connection::Builder;
 use zbus::interface;
 
-use crate::bus::{Bus, is_installed};
 use crate::common::skip;
+use crate::dbus_daemon::{Bus, is_installed};
 use crate::rig::{AGES, accept_tcp, request};
 use crate::to;
 

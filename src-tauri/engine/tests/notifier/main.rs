@@ -5,6 +5,8 @@
 mod bus;
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/dbus_daemon.rs"]
+mod dbus_daemon;
 mod dunst;
 mod service;
 mod waiting;

@@ -8,6 +8,7 @@ use heartwire_core::control::{Reply, Request};
 use heartwire_core::listen::Event;
 use heartwire_core::settings::ConnectionForm;
 use heartwire_core::view::{ConnectionView, LinkState, Snapshot};
+use heartwire_engine::environment::{Environment, EnvironmentSource, Teller};
 use heartwire_engine::paths::Paths;
 use heartwire_engine::supervisor::{self, Handle, Options, Source};
 use tokio::sync::mpsc;
@@ -37,6 +38,12 @@ impl Home {
     }
 
     pub async fn app(&self) -> App {
+        let (environment, around) = Environment::told();
+        self.app_in(environment, around).await
+    }
+
+    /// One on a computer whose environment is this.
+    pub async fn app_in(&self, environment: Environment, around: Teller) -> App {
         let (sender, events) = mpsc::channel(1024);
         let handle = supervisor::start(Options {
             settings: Source::Files { paths: self.paths(), environment: BTreeMap::new() },
@@ -44,15 +51,18 @@ impl Home {
             notify: None,
             demo: true,
             events: Some(sender),
+            environment: EnvironmentSource::Told(environment),
         })
         .await
         .unwrap();
-        App { handle, events }
+        App { handle, around, events }
     }
 }
 
 pub struct App {
     pub handle: Handle,
+    /// Tells what happens to the computer that it believes to be on.
+    pub around: Teller,
     events: mpsc::Receiver<Event>,
 }
 

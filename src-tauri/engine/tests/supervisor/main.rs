@@ -2,9 +2,21 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's helpers fail by panicking")]
 
 mod changes;
+#[cfg(target_os = "linux")]
+#[path = "../common/mod.rs"]
+mod common;
+mod environment;
 mod events;
 mod home;
+#[cfg(target_os = "linux")]
+#[path = "../common/netns.rs"]
+mod netns;
+#[cfg(target_os = "linux")]
+mod network;
 mod server;
+#[cfg(target_os = "linux")]
+#[path = "../common/tcp_table.rs"]
+mod tcp_table;
 
 use std::time::Duration;
 

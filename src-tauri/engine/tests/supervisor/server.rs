@@ -40,7 +40,10 @@ enum Happened {
 
 impl Server {
     pub async fn start() -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        Self::on(TcpListener::bind(("127.0.0.1", 0)).await.unwrap())
+    }
+
+    pub fn on(listener: TcpListener) -> Self {
         let address = listener.local_addr().unwrap();
         let (orders, _) = tokio::sync::broadcast::channel(64);
         let (tell, happened) = mpsc::unbounded_channel();
