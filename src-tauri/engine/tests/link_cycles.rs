@@ -3,8 +3,10 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
 
-#[path = "link_driver/rig.rs"]
+#[path = "common/rig.rs"]
 mod rig;
+#[path = "common/tcp_table.rs"]
+mod tcp_table;
 
 use std::fs;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use futures_util::StreamExt;
 use heartwire_core::view::LinkState;
 use heartwire_engine::driver::Command;
 use rig::{Link, connection, listener, upgrade_raw};
+use tcp_table::{Entry, TcpState};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
@@ -69,7 +72,9 @@ async fn cycles(links: usize, rounds: usize) {
     let _ = server.await;
     let left = fs::read_dir("/proc/self/fd").unwrap().count();
     assert!(left < 40, "{left} descriptors are left");
-    assert_eq!(orphans(port), 0, "nobody will ever answer an orphan's FIN");
+    let mut orphans = Entry::to_port(port);
+    orphans.retain(|socket| socket.state == TcpState::FinWait1);
+    assert_eq!(orphans, [], "nobody will ever answer an orphan's FIN");
 }
 
 /// Serves until it is dropped, and every connection goes with it.
@@ -122,15 +127,4 @@ impl Counted {
         let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
         Self { tasks, resident_kib: pages * 4 }
     }
-}
-
-/// How many sockets to this port are in the state `FIN_WAIT1`.
-fn orphans(port: u16) -> usize {
-    let remote = format!(":{port:04X}");
-    let table = fs::read_to_string("/proc/net/tcp").unwrap();
-    let waits = |line: &&str| {
-        let fields: Vec<_> = line.split_whitespace().collect();
-        fields.get(2).is_some_and(|at| at.ends_with(&remote)) && fields.get(3) == Some(&"04")
-    };
-    table.lines().filter(waits).count()
 }

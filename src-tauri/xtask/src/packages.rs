@@ -15,10 +15,12 @@ pub enum Need {
     Desktop,
     /// The servers of the end-to-end tests.
     Servers,
+    /// Networks of a test's own, which only root can make.
+    Network,
     /// The proxies that the engine's dials are tested with, and openssl to check certificates against.
     Proxies,
-    /// Networks and a message bus of the engine's tests' own.
-    Networks,
+    /// A message bus of the engine's tests' own.
+    Bus,
 }
 
 impl Need {
@@ -45,8 +47,9 @@ impl Need {
                 "xvfb",
             ],
             Self::Servers => &["python3-venv"],
+            Self::Network => &["iproute2"],
             Self::Proxies => &["microsocks", "openssl", "tinyproxy-bin", "util-linux"],
-            Self::Networks => &["dbus", "iproute2"],
+            Self::Bus => &["dbus"],
         }
     }
 
@@ -72,8 +75,13 @@ impl Need {
                     "sudo zypper install dbus-1-daemon dunst google-noto-sans-cjk-fonts scrot webkit2gtk-4_1-injected-bundles wmctrl xfce4-panel xfconf xfwm4 xorg-x11-server-Xvfb xsetroot",
                 ),
             ],
+            Self::Network => &[
+                ("Fedora", "sudo dnf install iproute"),
+                ("Arch", "sudo pacman -S --needed iproute2"),
+                ("openSUSE", "sudo zypper install iproute2"),
+            ],
             // Where they are missing, the tests that want them are skipped and say so.
-            Self::Servers | Self::Proxies | Self::Networks => &[],
+            Self::Servers | Self::Proxies | Self::Bus => &[],
         }
     }
 
@@ -94,7 +102,8 @@ impl Need {
                 Sign::Program("busctl"),
             ],
             Self::Servers => &[Sign::Program("python3")],
-            Self::Proxies | Self::Networks => &[],
+            Self::Network => &[Sign::Program("ip")],
+            Self::Proxies | Self::Bus => &[],
         }
     }
 }
@@ -123,6 +132,11 @@ impl Sign {
 /// Whether the program is in the search path.
 pub fn is_installed(program: &str) -> bool {
     std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
+}
+
+/// Whether this process may do everything.
+pub fn is_root() -> Result<bool, Failure> {
+    Ok(ask(command("id").arg("-u"))?.trim() == "0")
 }
 
 /// Installs what is missing, or says what to install.
@@ -162,7 +176,7 @@ fn missing<'a>(wanted: &[&'a str], listed: &str) -> Vec<&'a str> {
 
 /// The command, through sudo where we are not root.
 fn as_root(words: &[&str]) -> Result<std::process::Command, Failure> {
-    if ask(command("id").arg("-u"))?.trim() == "0" {
+    if is_root()? {
         let mut direct = command(words[0]);
         direct.args(&words[1..]);
         return Ok(direct);
@@ -215,7 +229,7 @@ mod tests {
 
     #[test]
     fn other_systems_are_told_what_to_install() {
-        for need in [Need::Build, Need::Desktop] {
+        for need in [Need::Build, Need::Desktop, Need::Network] {
             let systems: Vec<_> = need.elsewhere().iter().map(|(system, _)| *system).collect();
             assert_eq!(systems, ["Fedora", "Arch", "openSUSE"], "{need:?}");
         }

@@ -69,7 +69,7 @@ const SUITES: [Suite; 7] = [
 /// Sets up, runs the suites, prints the summary.
 pub fn run(options: &Options) -> Result<(), Failure> {
     let chosen: Vec<Suite> = SUITES.into_iter().filter(|suite| wanted(suite, options)).collect();
-    packages::install(&needs(&chosen))?;
+    packages::install(&needs(&chosen, cfg!(target_os = "linux") && packages::is_root()?))?;
     let (mut rows, mut skips) = (Vec::new(), Vec::new());
     for suite in &chosen {
         say(format_args!("\n== {} ==", suite.name));
@@ -89,7 +89,8 @@ fn wanted(suite: &Suite, options: &Options) -> bool {
     options.suite.is_empty() || options.suite.iter().any(|name| name == suite.name)
 }
 
-fn needs(suites: &[Suite]) -> Vec<Need> {
+/// What the suites need; nobody but root has a use for [`Need::Network`].
+fn needs(suites: &[Suite], is_root: bool) -> Vec<Need> {
     let has = |name| suites.iter().any(|suite| suite.name == name);
     let mut needs = Vec::new();
     if has("app") {
@@ -98,7 +99,8 @@ fn needs(suites: &[Suite]) -> Vec<Need> {
         needs.push(Need::Desktop);
     }
     if has("engine") {
-        needs.extend([Need::Proxies, Need::Networks]);
+        needs.extend([Need::Proxies, Need::Bus]);
+        needs.extend(is_root.then_some(Need::Network));
     }
     needs
 }
@@ -224,8 +226,9 @@ mod tests {
         };
         let names: Vec<_> = chosen(&[]).iter().map(|suite| suite.name).collect();
         assert_eq!(names, ["core", "bindings", "engine", "sim", "xtask", "ui", "app"]);
-        assert_eq!(needs(&chosen(&["ui", "core"])), []);
-        assert_eq!(needs(&chosen(&["engine"])), [Need::Proxies, Need::Networks]);
-        assert_eq!(needs(&chosen(&["app"])), [Need::Build, Need::Desktop, Need::Servers]);
+        assert_eq!(needs(&chosen(&["ui", "core"]), true), []);
+        assert_eq!(needs(&chosen(&["engine"]), true), [Need::Proxies, Need::Bus, Need::Network]);
+        assert_eq!(needs(&chosen(&["engine"]), false), [Need::Proxies, Need::Bus]);
+        assert_eq!(needs(&chosen(&["app"]), true), [Need::Build, Need::Desktop, Need::Servers]);
     }
 }

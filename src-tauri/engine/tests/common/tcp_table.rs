@@ -31,12 +31,20 @@ impl Entry {
     pub fn table(directory: &str, table: &str) -> Vec<Self> {
         // A computer without IPv6 has no table for it.
         let text = fs::read_to_string(Path::new(directory).join(table)).unwrap_or_default();
-        text.lines().skip(1).map(|line| Self::parse(line).unwrap_or_else(|| panic!("{line:?}"))).collect()
+        Self::parse_all(text.lines().skip(1))
     }
 
     /// Those of 127.0.0.1 whose other end is at this port.
     pub fn to_port(port: u16) -> Vec<Self> {
-        Self::table("/proc/self/net", "tcp").into_iter().filter(|socket| socket.remote_port == port).collect()
+        let text = fs::read_to_string("/proc/self/net/tcp").unwrap_or_default();
+        let needle = format!(" 0100007F:{port:04X} ");
+        let mut entries = Self::parse_all(text.lines().filter(|line| line.contains(&needle)));
+        entries.retain(|entry| entry.remote_port == port);
+        entries
+    }
+
+    fn parse_all<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<Self> {
+        lines.map(|line| Self::parse(line).unwrap_or_else(|| panic!("{line:?}"))).collect()
     }
 
     fn parse(line: &str) -> Option<Self> {
@@ -53,4 +61,12 @@ impl Entry {
         let held = *fields.get(9)? != "0";
         Some(Self { local_port: port(fields.get(1)?)?, remote_port: port(fields.get(2)?)?, state, held })
     }
+}
+
+/// How many sockets to this port of 127.0.0.1 a process holds at once. The table is not read in one moment, so that a socket
+/// which was just closed may stand beside the next one; what is there the second time too was really there beside others.
+pub fn held_at_once(port: u16) -> usize {
+    let held = || Entry::to_port(port).into_iter().filter(|socket| socket.held).map(|socket| socket.local_port);
+    let first: Vec<_> = held().collect();
+    if first.len() < 2 { first.len() } else { held().filter(|port| first.contains(port)).count() }
 }

@@ -16,7 +16,7 @@ mod pins;
 mod pki;
 mod real_proxies;
 mod redirects;
-#[path = "../link_driver/rig.rs"]
+#[path = "../common/rig.rs"]
 mod rig;
 mod system_proxy;
 mod tls;

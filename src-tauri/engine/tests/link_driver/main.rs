@@ -10,5 +10,6 @@ mod environment;
 mod limits;
 mod liveness;
 mod reconnect;
+#[path = "../common/rig.rs"]
 mod rig;
 mod secure;

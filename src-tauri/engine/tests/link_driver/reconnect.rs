@@ -26,7 +26,7 @@ async fn invariant_11_the_old_socket_is_gone_when_the_next_one_comes() {
         }
         old = Some(new);
         link.until(LinkState::Connected).await;
-        link.handle.command(Command::Reconnect);
+        link.dial_now();
     }
 }
 

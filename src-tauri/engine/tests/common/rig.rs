@@ -127,7 +127,8 @@ impl Link {
         Self::made_of(options, 64)
     }
 
-    fn made_of(options: DriverOptions, capacity: usize) -> Self {
+    /// With everything as the test wants it.
+    pub fn made_of(options: DriverOptions, capacity: usize) -> Self {
         let (sender, events) = mpsc::channel(capacity);
         let handle = spawn(options, sender);
         handle.command(Command::Start);
@@ -193,6 +194,11 @@ impl Link {
         let (told, answer) = oneshot::channel();
         assert!(self.handle.command(Command::Send(text.into(), told)));
         answer
+    }
+
+    /// Asks for a dial as a person does.
+    pub fn dial_now(&self) {
+        assert!(self.handle.command(Command::Reconnect));
     }
 
     /// How often it said that it is in this state.
