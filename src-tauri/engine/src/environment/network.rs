@@ -23,18 +23,22 @@ pub fn local_address_towards(peer: SocketAddr) -> io::Result<IpAddr> {
 /// stand for the world, for nobody has them.
 pub fn is_offline() -> bool {
     let world = [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1))];
-    world.into_iter().all(|address| has_no_route(&local_address_towards(SocketAddr::new(address, DISCARD))))
+    let leads_nowhere =
+        |address| local_address_towards(SocketAddr::new(address, DISCARD)).is_err_and(|error| is_no_route(&error));
+    world.into_iter().all(leads_nowhere)
 }
 
 /// The port of the discard service (RFC 863); a port has to be named.
 const DISCARD: u16 = 9;
 
-/// Only what says so: a socket that may not be made proves nothing of the network.
-fn has_no_route(answer: &io::Result<IpAddr>) -> bool {
-    // The last is what a computer says whose IPv6 is switched off.
-    let says_so =
-        |kind| matches!(kind, ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::AddrNotAvailable);
-    answer.as_ref().is_err_and(|error| says_so(error.kind()) || lacks_protocol(error))
+/// Whether the error says that no route leads there. Only what says so: a socket that may not be made proves nothing.
+pub(crate) fn is_no_route(error: &io::Error) -> bool {
+    // The last is what a computer says whose IPv6 is switched off: it has no address to connect from.
+    let says_so = matches!(
+        error.kind(),
+        ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::AddrNotAvailable
+    );
+    says_so || lacks_protocol(error)
 }
 
 /// `EAFNOSUPPORT` has no kind of its own.
@@ -61,19 +65,19 @@ mod tests {
     }
 
     #[test]
-    fn only_an_answer_of_the_routes_means_offline() {
-        let error = |kind: ErrorKind| Err(io::Error::from(kind));
-        assert!(has_no_route(&error(ErrorKind::NetworkUnreachable)));
-        assert!(has_no_route(&error(ErrorKind::AddrNotAvailable)));
-        assert!(!has_no_route(&error(ErrorKind::PermissionDenied)));
-        assert!(!has_no_route(&Ok(IpAddr::V4(Ipv4Addr::LOCALHOST))));
+    fn only_an_answer_of_the_routes_means_that_there_is_none() {
+        let says_so = |kind: ErrorKind| is_no_route(&kind.into());
+        assert!(says_so(ErrorKind::NetworkUnreachable));
+        assert!(says_so(ErrorKind::AddrNotAvailable));
+        assert!(!says_so(ErrorKind::PermissionDenied));
+        assert!(!says_so(ErrorKind::ConnectionRefused));
     }
 
     #[cfg(unix)]
     #[test]
     fn a_computer_without_a_protocol_has_no_route_by_it() {
-        assert!(has_no_route(&Err(rustix::io::Errno::AFNOSUPPORT.into())));
-        assert!(has_no_route(&Err(rustix::io::Errno::NETUNREACH.into())));
-        assert!(!has_no_route(&Err(rustix::io::Errno::MFILE.into())));
+        assert!(is_no_route(&rustix::io::Errno::AFNOSUPPORT.into()));
+        assert!(is_no_route(&rustix::io::Errno::NETUNREACH.into()));
+        assert!(!is_no_route(&rustix::io::Errno::MFILE.into()));
     }
 }
