@@ -7,7 +7,7 @@ use heartwire_engine::dial::DialRequest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::rig::{AGES, accept_tcp, listener, read_to_end, request};
+use crate::rig::{accept_tcp, listener, read_to_end, request};
 use crate::{cause, fails, serve, through, to};
 
 const TARGET: &str = "ws://crm.example:8080/";
@@ -262,9 +262,8 @@ async fn invariant_13_a_silent_proxy_is_ended_by_the_one_deadline() {
 #[tokio::test]
 async fn without_a_proxy_none_is_asked() {
     let (listener, port) = listener().await;
-    let straight = DialRequest { proxy: Proxy::None, ..to(&format!("ws://127.0.0.1:{port}/")) };
-    crate::reaches(&straight, &listener).await;
+    let url = format!("ws://127.0.0.1:{port}/");
+    crate::reaches(&to(&url), &listener).await;
     // A server on this computer is reached straight, whatever the system's settings say.
-    let system = DialRequest { proxy: Proxy::System, connect_timeout: AGES, ..straight };
-    crate::reaches(&system, &listener).await;
+    crate::reaches(&crate::by(Proxy::System, &url), &listener).await;
 }

@@ -36,16 +36,21 @@ use tokio_tungstenite::accept_async;
 
 use rig::{AGES, accept_tcp, connection};
 
-/// A dial to this URL with only what the platform trusts.
+/// A straight dial to this URL with only what the platform trusts.
 fn to(url: &str) -> DialRequest {
-    let mut connection = connection(1);
-    connection.url = url.parse().unwrap();
-    connection.connect_timeout = AGES;
-    DialRequest::new(&connection, TlsConfig::platform())
+    by(Proxy::None, url)
 }
 
 fn through(proxy: &str, url: &str) -> DialRequest {
-    DialRequest { proxy: Proxy::Through(ProxyAddress::parse(proxy).unwrap()), ..to(url) }
+    by(Proxy::Through(ProxyAddress::parse(proxy).unwrap()), url)
+}
+
+fn by(proxy: Proxy, url: &str) -> DialRequest {
+    let mut connection = connection(1);
+    connection.url = url.parse().unwrap();
+    connection.connect_timeout = AGES;
+    connection.proxy = proxy;
+    DialRequest::new(&connection, TlsConfig::platform())
 }
 
 /// Why it fails: the code and the words.

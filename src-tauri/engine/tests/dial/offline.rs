@@ -3,11 +3,10 @@
 use std::process::Command;
 
 use heartwire_core::settings::{Proxy, ProxyAddress};
-use heartwire_engine::dial::{DialRequest, dial};
+use heartwire_engine::dial::dial;
 
+use crate::by;
 use crate::common::skip;
-use crate::rig::AGES;
-use crate::to;
 
 /// Tells the second run that it is one.
 const AGAIN: &str = "HEARTWIRE_TEST_OFFLINE";
@@ -39,8 +38,7 @@ async fn cut_off() {
     let through = |proxy: &str| Proxy::Through(ProxyAddress::parse(proxy).unwrap());
     for url in ["ws://192.0.2.7/", "wss://[2001:db8::7]/", "ws://crm.example/"] {
         for proxy in [Proxy::None, Proxy::System, through("http://192.0.2.8:1"), through("socks5://p.example")] {
-            let wanted = DialRequest { proxy: proxy.clone(), connect_timeout: AGES, ..to(url) };
-            let cause = dial(&wanted).await.unwrap_err();
+            let cause = dial(&by(proxy.clone(), url)).await.unwrap_err();
             let seen = (cause.code.to_string(), cause.text, cause.offline);
             let expected = ("unreachable".to_owned(), "this computer has no network".to_owned(), true);
             assert_eq!(seen, expected, "{url} {proxy:?}");

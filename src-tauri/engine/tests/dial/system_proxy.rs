@@ -5,7 +5,6 @@
 use std::process::Command;
 
 use heartwire_core::settings::Proxy;
-use heartwire_engine::dial::DialRequest;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
@@ -14,8 +13,7 @@ use zbus::interface;
 
 use crate::common::skip;
 use crate::dbus_daemon::{Bus, is_installed};
-use crate::rig::{AGES, accept_tcp, request};
-use crate::to;
+use crate::rig::{accept_tcp, request};
 
 /// Tells the second run of a test that it is one; its value is for the test.
 const AGAIN: &str = "HEARTWIRE_TEST_AGAIN";
@@ -36,7 +34,7 @@ fn again(name: &str, value: &str, environment: &[(&str, &str)]) {
 
 /// Dials a server that does not exist; gives the code and the words.
 async fn asked(url: &str) -> (String, String) {
-    crate::fails(&DialRequest { proxy: Proxy::System, connect_timeout: AGES, ..to(url) }).await
+    crate::fails(&crate::by(Proxy::System, url)).await
 }
 
 /// Whether the server's own name was looked for, in vain. Where no name server answers, the deadline is what ends that.

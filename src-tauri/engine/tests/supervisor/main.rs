@@ -1,6 +1,7 @@
 //! The supervisor with real parts: sockets on loopback, settings in a folder, a database file. Only notifications are off.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's helpers fail by panicking")]
 
+mod access;
 mod changes;
 #[cfg(target_os = "linux")]
 #[path = "../common/mod.rs"]
