@@ -78,7 +78,7 @@ impl Authority {
     /// What the server sends besides its own chain comes last.
     pub fn server_config_with(&self, signed: &Signed, more: &[CertificateDer<'static>]) -> ServerConfig {
         let builder = server_builder().with_no_client_auth();
-        builder.with_single_cert(self.chain(signed, more), key(signed)).unwrap()
+        builder.with_single_cert(self.chain(signed, more), key_of(signed)).unwrap()
     }
 
     /// A server that wants a client's certificate from this same authority.
@@ -89,12 +89,23 @@ impl Authority {
         let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
         let signed = self.sign(names);
         let builder = server_builder().with_client_cert_verifier(clients);
-        builder.with_single_cert(self.chain(&signed, &[]), key(&signed)).unwrap()
+        builder.with_single_cert(self.chain(&signed, &[]), key_of(&signed)).unwrap()
     }
 
     fn chain(&self, signed: &Signed, more: &[CertificateDer<'static>]) -> Vec<CertificateDer<'static>> {
         [vec![signed.certificate.der().clone()], self.between.clone(), more.to_vec()].concat()
     }
+}
+
+/// A server that stands for itself.
+pub fn self_signed(name: &str, is_ca: IsCa) -> (rcgen::Certificate, ServerConfig) {
+    let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+    params.is_ca = is_ca;
+    let key = KeyPair::generate().unwrap();
+    let signed = Signed { certificate: params.self_signed(&key).unwrap(), key };
+    let builder = server_builder().with_no_client_auth();
+    let config = builder.with_single_cert(vec![signed.certificate.der().clone()], key_of(&signed)).unwrap();
+    (signed.certificate, config)
 }
 
 fn authority(name: &str) -> CertificateParams {
@@ -110,7 +121,7 @@ fn server_builder() -> rustls::ConfigBuilder<ServerConfig, rustls::WantsVerifier
     builder.with_safe_default_protocol_versions().unwrap()
 }
 
-fn key(signed: &Signed) -> PrivateKeyDer<'static> {
+fn key_of(signed: &Signed) -> PrivateKeyDer<'static> {
     PrivateKeyDer::try_from(signed.key.serialize_der()).unwrap()
 }
 

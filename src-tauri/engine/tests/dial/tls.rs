@@ -6,12 +6,12 @@ use std::process::Command;
 use heartwire_core::settings::{ClientCertificate, TlsSettings};
 use heartwire_engine::dial::DialRequest;
 use heartwire_engine::tls::{TlsConfig, TlsConfigs};
-use rcgen::KeyPair;
+use rcgen::{BasicConstraints, IsCa, KeyPair};
 use rustls::ServerConfig;
 use tempfile::TempDir;
 
 use crate::common::skip;
-use crate::pki::{Authority, Signed, shown, tls_server, written};
+use crate::pki::{Authority, Signed, self_signed, shown, tls_server, written};
 use crate::rig::listener;
 use crate::{cause, fails, heard, is_installed, to};
 
@@ -51,6 +51,20 @@ async fn an_authority_of_the_persons_own_is_trusted() {
     let stranger = served(Authority::new("theirs").server_config(&["localhost"]), authority.trusted_in(&folder)).await;
     let text = "the server's certificate is from an authority that this computer does not trust";
     assert_eq!(fails(&stranger).await, cause("tls", text));
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_is_trusted_from_a_file_unless_it_is_an_authoritys() {
+    let folder = TempDir::new().unwrap();
+    let check = async |is_ca: IsCa| {
+        let (certificate, config) = self_signed("localhost", is_ca);
+        let ca_file = Some(shown(&written(folder.path(), "ca.pem", &certificate.pem())));
+        heard(&served(config, TlsSettings { ca_file, ..TlsSettings::default() }).await).await
+    };
+    check(IsCa::NoCa).await.unwrap();
+    check(IsCa::ExplicitNoCa).await.unwrap();
+    let cause = check(IsCa::Ca(BasicConstraints::Unconstrained)).await.unwrap_err();
+    assert!(cause.text.starts_with("the server's certificate is an authority's own (CA:TRUE)"), "{cause:?}");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind};
 
-use rustls::{AlertDescription, CertificateError};
+use rustls::{AlertDescription, CertificateError, OtherError};
 
 use heartwire_core::cause::{Cause, CauseCode};
 
@@ -57,10 +57,18 @@ fn certificate_words(reason: &CertificateError) -> String {
             "the server's certificate is from an authority that this computer does not trust".to_owned()
         }
         CertificateError::Revoked => "the server's certificate was revoked".to_owned(),
-        CertificateError::Other(other) => match other.0.downcast_ref::<NoPinnedKey>() {
-            Some(mismatch) => mismatch.to_string(),
-            None => not_accepted(reason),
-        },
+        CertificateError::Other(OtherError(other)) => {
+            if let Some(mismatch) = other.downcast_ref::<NoPinnedKey>() {
+                mismatch.to_string()
+            } else if let Some(webpki::Error::CaUsedAsEndEntity) = other.downcast_ref() {
+                // As `openssl req -x509` makes them by default.
+                "the server's certificate is an authority's own (CA:TRUE), with which no server can be proved: give it \
+                 one with CA:FALSE, self-signed or signed by an authority"
+                    .to_owned()
+            } else {
+                not_accepted(reason)
+            }
+        }
         other => not_accepted(other),
     }
 }
