@@ -31,7 +31,11 @@ pub struct Signed {
 
 impl Authority {
     pub fn new(name: &str) -> Self {
-        let own = CertifiedIssuer::self_signed(authority(name), KeyPair::generate().unwrap()).unwrap();
+        Self::with_key(name, KeyPair::generate().unwrap())
+    }
+
+    pub fn with_key(name: &str, key: KeyPair) -> Self {
+        let own = CertifiedIssuer::self_signed(authority(name), key).unwrap();
         Self { own, between: Vec::new() }
     }
 

@@ -54,6 +54,17 @@ async fn an_authority_of_the_persons_own_is_trusted() {
 }
 
 #[tokio::test]
+async fn an_authority_with_the_name_of_a_trusted_one_and_another_key_is_told_as_such() {
+    let (authority, folder) = (Authority::new("ours"), TempDir::new().unwrap());
+    let other_kind = KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+    for pretender in [Authority::new("ours"), Authority::with_key("ours", other_kind)] {
+        let wanted = served(pretender.server_config(&["localhost"]), authority.trusted_in(&folder)).await;
+        let text = "the server's certificate is not signed by the authority that it names";
+        assert_eq!(fails(&wanted).await, cause("tls", text));
+    }
+}
+
+#[tokio::test]
 async fn a_self_signed_certificate_is_trusted_from_a_file_unless_it_is_an_authoritys() {
     let folder = TempDir::new().unwrap();
     let check = async |is_ca: IsCa| {

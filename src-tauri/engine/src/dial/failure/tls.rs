@@ -56,6 +56,10 @@ fn certificate_words(reason: &CertificateError) -> String {
         CertificateError::UnknownIssuer => {
             "the server's certificate is from an authority that this computer does not trust".to_owned()
         }
+        // Its name is known here, and its key is another one: of the same kind, or not even that.
+        CertificateError::BadSignature | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "the server's certificate is not signed by the authority that it names".to_owned()
+        }
         CertificateError::Revoked => "the server's certificate was revoked".to_owned(),
         CertificateError::Other(OtherError(other)) => {
             if let Some(mismatch) = other.downcast_ref::<NoPinnedKey>() {
