@@ -112,7 +112,7 @@ impl fmt::Display for Summary {
         let (seeds, days) = (self.seeds, self.link_days);
         write!(f, "{seeds} seeds, {days} virtual days of a link, {dials} dials, {deaths} deaths, ")?;
         write!(f, "{heartbeats} heartbeats, {steps} steps checked")?;
-        let situations = Situation::ALL.map(|it| format!("{it:?} {}", self.tally.count(it)));
-        write!(f, "\nSituations: {}", situations.join(", "))
+        let situations = Situation::ALL.map(|it| format!("{} {}", self.tally.count(it), it.words()));
+        write!(f, "\nAmong them {}", situations.join(", "))
     }
 }

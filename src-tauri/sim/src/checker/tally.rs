@@ -95,6 +95,27 @@ impl Situation {
         Self::TextRefused,
         Self::ResumeDropped,
     ];
+
+    /// In words, after a number.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::DialTimedOut => "dials given up",
+            Self::Blocked => "times blocked",
+            Self::Asked => "waits that the server asked for",
+            Self::CloseCode => "closes with 1012 or 1013",
+            Self::Offline => "dials without a network",
+            Self::DroppedAfterSleep => "drops after a long sleep",
+            Self::ProbedAfterSleep => "probes after a short sleep",
+            Self::Moved => "drops because the path moved",
+            Self::Stale => "events of sockets long gone",
+            Self::Crowd => "crowds of reasons to dial",
+            Self::ReadingPaused => "pauses of the consumer",
+            Self::ClosedSlowly => "closes that nobody answered",
+            Self::TextSent => "texts sent",
+            Self::TextRefused => "texts refused",
+            Self::ResumeDropped => "resume data dropped",
+        }
+    }
 }
 
 /// What was counted on one link, or on all.
