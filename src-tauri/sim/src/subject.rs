@@ -82,7 +82,7 @@ pub fn rules(settings: &LinkSettings) -> Rules {
         fixed: backoff.fixed,
         spread: backoff.jitter == Jitter::Full,
         connect_timeout: settings.connect_timeout,
-        texts: Bounds { count: 64, age: Duration::from_secs(60) },
+        texts: Bounds { count: 64, age: Duration::from_secs(20) },
     }
 }
 

@@ -7,7 +7,7 @@ use heartwire_core::view::LinkState;
 
 use super::failures::Failures;
 use super::plan::{Kind, Plan};
-use super::{Checker, DIAL_GAP, Situation, Verdict, broken};
+use super::{Checker, DIAL_GAP, RESUME_PROBE, Situation, Verdict, broken};
 
 impl Checker {
     pub(super) fn started(&mut self, now: Moment) {
@@ -60,8 +60,10 @@ impl Checker {
             LinkState::Connected if slept > every_and_timeout => self.step.must_drop = Some(23),
             LinkState::Connected if probes && socket.reading => {
                 self.step.must_probe = true;
+                // Silence from before the sleep proves nothing; from now on a short one does.
                 socket.first_beat = None;
                 socket.resumed = true;
+                socket.dead_by = now + RESUME_PROBE;
             }
             LinkState::Waiting => self.hint(now, 23),
             LinkState::Connected
