@@ -63,10 +63,31 @@ impl Entry {
     }
 }
 
-/// How many sockets to this port of 127.0.0.1 a process holds at once. The table is not read in one moment, so that a socket
-/// which was just closed may stand beside the next one; what is there the second time too was really there beside others.
-pub fn held_at_once(port: u16) -> usize {
-    let held = || Entry::to_port(port).into_iter().filter(|socket| socket.held).map(|socket| socket.local_port);
-    let first: Vec<_> = held().collect();
-    if first.len() < 2 { first.len() } else { held().filter(|port| first.contains(port)).count() }
+/// Which ports of 127.0.0.1 a process has more than one socket to, of these. The table is not read in one moment, so that a
+/// socket which was just closed may stand beside the next one; what is there the second time too really is beside others.
+pub fn with_several(ports: &[u16]) -> Vec<u16> {
+    let held = || {
+        let text = fs::read_to_string("/proc/self/net/tcp").unwrap_or_default();
+        let ours = |line: &&str| {
+            let at = line.split_whitespace().nth(2).and_then(|at| at.strip_prefix("0100007F:"));
+            at.and_then(|port| u16::from_str_radix(port, 16).ok()).is_some_and(|port| ports.contains(&port))
+        };
+        let mut entries = Entry::parse_all(text.lines().filter(ours));
+        entries.retain(|entry| entry.held);
+        // While sockets come and go around it, the kernel may list one twice.
+        entries.sort_by_key(|entry| entry.local_port);
+        entries.dedup_by_key(|entry| entry.local_port);
+        entries
+    };
+    let several = |entries: &[Entry]| {
+        let count = |port: &&u16| entries.iter().filter(|entry| entry.remote_port == **port).count();
+        ports.iter().filter(|port| count(port) > 1).copied().collect::<Vec<_>>()
+    };
+    let first = held();
+    if several(&first).is_empty() {
+        return Vec::new();
+    }
+    let mut still = held();
+    still.retain(|entry| first.iter().any(|before| before.local_port == entry.local_port));
+    several(&still)
 }

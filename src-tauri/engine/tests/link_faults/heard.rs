@@ -15,7 +15,7 @@ use crate::rig::{AGES, Link};
 const STOP: Duration = Duration::from_secs(1);
 
 /// How late a busy machine may be.
-const BUSY: Duration = Duration::from_secs(3);
+const BUSY: Duration = Duration::from_secs(8);
 
 /// Messages are taken for what [`crate::server::serve`] says: `connection number`.
 #[derive(Debug, Default)]
