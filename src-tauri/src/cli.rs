@@ -44,6 +44,11 @@ pub enum Role {
         /// The text of the frame.
         text: String,
     },
+    /// Put a connection's password or token into the keyring; it is read from stdin, and not shown.
+    Secret {
+        /// The connection's name.
+        name: String,
+    },
     /// What the running app's connections are doing.
     Status {
         /// The whole state as one JSON object.
@@ -108,15 +113,20 @@ mod tests {
             "heartwire check",
             "heartwire check a.toml",
             "heartwire send crm hello",
+            "heartwire secret crm",
             "heartwire status --json",
             "heartwire demo-server --port 8080 --script a.toml",
             "heartwire window-process --view settings",
         ] {
             assert!(check(line).is_ok(), "{line}");
         }
-        for line in
-            ["heartwire fly", "heartwire send crm", "heartwire --window status", "heartwire demo-server --port x"]
-        {
+        for line in [
+            "heartwire fly",
+            "heartwire send crm",
+            "heartwire secret crm hunter2",
+            "heartwire --window status",
+            "heartwire demo-server --port x",
+        ] {
             assert_eq!(check(line).err(), Some(2), "{line}");
         }
     }

@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         None => resident::run(cli.window),
         Some(Role::WindowProcess { view }) => window::run(view),
         Some(Role::Send { name, text }) => tools::ask::send(name, text),
+        Some(Role::Secret { name }) => tools::secret::run(name),
         Some(Role::Listen(options)) => tools::listen::run(&options),
         Some(Role::Check { file }) => tools::check::run(file.as_deref()),
         Some(Role::Status { json }) => tools::ask::status(json),

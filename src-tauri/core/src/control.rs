@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::secret::Secret;
 use crate::settings::{ConnectionForm, FieldError, General, Preset};
 use crate::view::{MessageView, OutageView, Snapshot};
 
@@ -115,6 +116,14 @@ pub enum Request {
         /// Which connection.
         connection: String,
     },
+    /// Put a connection's password or token into the keyring, and dial with it.
+    SetSecret {
+        /// Which connection; its secret must be one of the keyring.
+        connection: String,
+        /// The password or token.
+        #[cfg_attr(feature = "bindings", ts(type = "string"))]
+        secret: Secret,
+    },
     /// Save the general settings.
     SaveGeneral {
         /// All of them.
@@ -200,6 +209,12 @@ pub enum FailCode {
     SettingsFile,
     /// The database could not be read.
     Storage,
+    /// The keyring could not be used.
+    Keyring,
+    /// The connection's secret is not one of the keyring, so it cannot be set here.
+    SecretElsewhere,
+    /// The secret has what no server takes.
+    SecretInvalid,
     /// The line was not a request.
     BadRequest,
     /// The window could not be started.

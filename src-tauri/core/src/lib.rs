@@ -9,6 +9,7 @@ pub mod dialect;
 pub mod link;
 pub mod listen;
 pub mod message;
+pub mod secret;
 pub mod settings;
 pub mod text;
 pub mod time;

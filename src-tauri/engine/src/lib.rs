@@ -9,6 +9,7 @@ pub mod driver;
 pub mod environment;
 pub mod notifier;
 pub mod paths;
+pub mod secrets;
 pub mod settings_file;
 pub mod socket;
 pub mod store;

@@ -36,6 +36,9 @@ pub struct Paths {
     pub control_socket: PathBuf,
     /// The folder of the log files.
     pub logs: PathBuf,
+    /// Under which name this installation's secrets are in the keyring: one with `HEARTWIRE_HOME` must not change
+    /// another's.
+    pub keyring_service: String,
 }
 
 /// There is no place to keep anything.
@@ -68,6 +71,7 @@ impl Paths {
             lock: home.join("heartwire.lock"),
             control_socket: control_socket(&home.join(SOCKET_FOLDER)),
             logs: home.join("logs"),
+            keyring_service: format!("heartwire in {}", home.display()),
         })
     }
 
@@ -85,6 +89,7 @@ impl Paths {
                 &runtime.map_or_else(|| data.join(SOCKET_FOLDER), |runtime| runtime.join("heartwire")),
             ),
             logs: data.join("logs"),
+            keyring_service: "heartwire".to_owned(),
         })
     }
 
@@ -186,7 +191,9 @@ mod tests {
         let (one, two) = (Paths::under(&deep).unwrap(), Paths::under(&deep).unwrap());
         assert_eq!(one, two);
         assert!(one.control_socket.as_os_str().len() <= SOCKET_PATH_MAX, "{}", one.control_socket.display());
-        assert_ne!(one.control_socket, Paths::under(&deep.join("er")).unwrap().control_socket);
+        let other = Paths::under(&deep.join("er")).unwrap();
+        assert_ne!(one.control_socket, other.control_socket);
+        assert_ne!(one.keyring_service, other.keyring_service);
         let exactly = Path::new("/").join("x".repeat(SOCKET_PATH_MAX - "//control.sock".len()));
         assert_eq!(control_socket(&exactly), exactly.join("control.sock"));
     }

@@ -13,6 +13,7 @@ use heartwire_core::control::{FailCode, Reply, Request};
 use heartwire_engine::control::{self, Client, ControlError};
 use heartwire_engine::environment::EnvironmentSource;
 use heartwire_engine::paths::Paths;
+use heartwire_engine::secrets::Keyring;
 use heartwire_engine::settings_file;
 use heartwire_engine::supervisor::{self, NotifyOptions, Options, Source};
 use tokio::sync::{broadcast, mpsc, watch};
@@ -86,11 +87,12 @@ fn options(paths: Paths) -> Options {
     let icon = Some(picture::for_notifications(&paths.database));
     Options {
         database: Some(paths.database.clone()),
-        settings: Source::Files { paths, environment: settings_file::environment() },
+        keyring: Keyring::session(paths.keyring_service.clone()),
         notify: Some(NotifyOptions { icon, system_words: tray::summary_words() }),
         demo: true,
         events: None,
         environment: EnvironmentSource::ThisComputer,
+        settings: Source::Files { paths, environment: settings_file::environment() },
     }
 }
 

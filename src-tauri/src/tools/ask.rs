@@ -30,7 +30,7 @@ pub fn status(json: bool) -> Ended {
     out::only_line(&text)
 }
 
-fn ask(request: Request) -> Result<Reply, Failure> {
+pub(super) fn ask(request: Request) -> Result<Reply, Failure> {
     let paths = Paths::new()?;
     let asked = async { Client::connect(&paths.control_socket).await?.request(request).await };
     Ok(block_on(asked)??)

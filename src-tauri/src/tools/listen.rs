@@ -8,6 +8,7 @@ use heartwire_core::settings::{Connection, ConnectionForm, resolve};
 use heartwire_core::text::one_line;
 use heartwire_engine::environment::EnvironmentSource;
 use heartwire_engine::paths::Paths;
+use heartwire_engine::secrets::Keyring;
 use heartwire_engine::settings_file::{self, Loaded};
 use heartwire_engine::supervisor::{self, Options, Source};
 use jiff::Timestamp;
@@ -43,6 +44,7 @@ async fn listen(settings: Loaded, json: bool) -> Ended {
     let handle = supervisor::start(Options {
         settings: Source::Given(Box::new(settings)),
         database: None,
+        keyring: keyring(),
         notify: None,
         demo: false,
         events: Some(to_lines),
@@ -62,6 +64,11 @@ async fn listen(settings: Loaded, json: bool) -> Ended {
         None => tokio::time::timeout(LAST_LINES_WITHIN, lines).await.unwrap_or(Ok(Ok(()))),
     };
     out::ended(written)
+}
+
+/// The tray app's entries: what a person gave it counts here too.
+fn keyring() -> Keyring {
+    Keyring::session(Paths::new().map_or_else(|_| "heartwire".to_owned(), |paths| paths.keyring_service))
 }
 
 /// The settings to listen with; what is wrong with them is told, and what is right counts.

@@ -4,6 +4,7 @@ pub mod ask;
 pub mod check;
 pub mod demo_server;
 pub mod listen;
+pub mod secret;
 
 use heartwire_core::cause::CauseView;
 use heartwire_core::text::one_line;

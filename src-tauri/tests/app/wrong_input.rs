@@ -114,6 +114,8 @@ fn exit_codes_are_those_that_are_promised() {
     check(&["status"], 3, "start it with `heartwire`");
     check(&["status", "--json"], 3, "start it with `heartwire`");
     check(&["send", "crm", "hello"], 3, "start it with `heartwire`");
+    check(&["secret"], 2, "NAME");
+    check(&["secret", "crm"], 3, "start it with `heartwire`");
     check(&["window-process"], 3, "start it with `heartwire`");
     check(&[], 1, "no display");
 }

@@ -19,7 +19,7 @@ pub enum Need {
     Network,
     /// The proxies that the engine's dials are tested with, and openssl to check certificates against.
     Proxies,
-    /// A message bus of the engine's tests' own.
+    /// A message bus and a keyring of the engine's tests' own.
     Bus,
 }
 
@@ -49,7 +49,7 @@ impl Need {
             Self::Servers => &["python3-venv"],
             Self::Network => &["iproute2"],
             Self::Proxies => &["microsocks", "openssl", "tinyproxy-bin", "util-linux"],
-            Self::Bus => &["dbus"],
+            Self::Bus => &["dbus", "gnome-keyring"],
         }
     }
 

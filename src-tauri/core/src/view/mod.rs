@@ -1,12 +1,15 @@
 //! What the window and the tray show: whole, bounded snapshots, never deltas. Times are milliseconds since the Unix
 //! epoch; the receiver counts down and up on its own clock, so a snapshot is sent only when something changed.
 
+mod secret;
 mod strip;
 
 use serde::{Deserialize, Serialize};
 
 use crate::cause::CauseView;
 use crate::message::MessageKind;
+
+pub use secret::{SecretKind, SecretPlace, SecretView};
 
 /// How many history rows and messages a snapshot carries; older ones are asked for page by page.
 pub const SNAPSHOT_ROWS: usize = 100;
@@ -70,6 +73,8 @@ pub struct ConnectionView {
     pub state: LinkState,
     /// Since when it has been in this state.
     pub since_ms: i64,
+    /// What its credentials need; none without credentials.
+    pub secret: Option<SecretView>,
     /// Why it is waiting or blocked, or why the last dial failed.
     pub cause: Option<CauseView>,
     /// When the outage that lasts began; none while connected, paused or stopped.
@@ -241,4 +246,6 @@ pub enum ProblemKind {
     Notifications,
     /// The tray host.
     Tray,
+    /// The keyring.
+    Keyring,
 }

@@ -193,6 +193,7 @@ impl<R: Resident> Desk<R> {
             | Request::Settings
             | Request::SaveConnection { .. }
             | Request::RemoveConnection { .. }
+            | Request::SetSecret { .. }
             | Request::SaveGeneral { .. }
             | Request::History { .. }
             | Request::Messages { .. } => self.resident.request(request).await,

@@ -1,5 +1,5 @@
 //! Opening a socket: name, TCP, proxy, TLS and upgrade under one deadline, and every failure in words. It never retries
-//! and never waits for anything but the network.
+//! and never waits for anything but the secret and the network.
 
 mod connect;
 mod failure;
@@ -17,11 +17,13 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
 use url::{Host, Url};
 
 use heartwire_core::cause::{Cause, CauseCode};
 use heartwire_core::settings::{Connection, Proxy};
 
+use crate::secrets::{Credentials, Keyring};
 use crate::socket::{Limits, Metered, Socket, Transport};
 use crate::tls::TlsConfig;
 use proxy::{Tunnel, Via};
@@ -37,13 +39,15 @@ const BACKSTOP: u32 = 2;
 /// What is dialled.
 #[derive(Clone)]
 pub struct DialRequest {
-    /// `ws` or `wss`. User information in it becomes Basic credentials, unless the headers have an `Authorization`.
+    /// `ws` or `wss`. User information in it becomes Basic credentials, unless there are others.
     pub url: Url,
-    /// Sent with the upgrade request.
+    /// Sent with the upgrade request. An `Authorization` among them is the only one that is sent.
     pub headers: BTreeMap<String, String>,
     /// Offered in the upgrade request.
     pub subprotocols: Vec<String>,
-    /// DNS, TCP, proxy, TLS and upgrade together.
+    /// How the connection names itself to the server.
+    pub credentials: Credentials,
+    /// The secret, DNS, TCP, proxy, TLS and upgrade together.
     pub connect_timeout: Duration,
     /// For wss.
     pub tls: TlsConfig,
@@ -65,12 +69,19 @@ impl fmt::Debug for DialRequest {
 }
 
 impl DialRequest {
-    /// The dial of a connection, with the default limits.
+    /// The dial of a connection, with the default limits. A secret that is in the keyring is looked for in this
+    /// person's session, as an entry of Heartwire.
     pub fn new(connection: &Connection, tls: TlsConfig) -> Self {
+        Self::with(connection, tls, Credentials::new(connection, &Keyring::session("heartwire")))
+    }
+
+    /// The same with the credentials' secret shared with others.
+    pub fn with(connection: &Connection, tls: TlsConfig, credentials: Credentials) -> Self {
         Self {
             url: connection.url.clone(),
             headers: connection.headers.clone(),
             subprotocols: connection.subprotocols.clone(),
+            credentials,
             connect_timeout: connection.connect_timeout,
             tls,
             proxy: connection.proxy.clone(),
@@ -86,12 +97,13 @@ impl DialRequest {
 /// Why there is none, ready to be shown.
 pub async fn dial(request: &DialRequest) -> Result<Socket, Cause> {
     let deadline = Deadline::after(request.connect_timeout);
+    let authorization = request::authorization(request, deadline.at).await?;
     let mut request = Cow::Borrowed(request);
     let mut redirects = Redirects::default();
     loop {
         let via = Via::find(&request.proxy, &request.url);
         let via = deadline.within("this computer did not say which proxy to use", via).await?;
-        let cause = match open(&request, via.as_ref(), &deadline).await {
+        let cause = match open(&request, authorization.clone(), via.as_ref(), &deadline).await {
             Ok(socket) => return Ok(socket),
             Err(Failure::Cause(cause)) => cause,
             Err(Failure::Answer(error)) => match redirects.next(&request.url, &error) {
@@ -100,7 +112,7 @@ pub async fn dial(request: &DialRequest) -> Result<Socket, Cause> {
                     continue;
                 }
                 Some(Err(cause)) => cause,
-                None => failure::upgrading(&error),
+                None => request::judged(&request, failure::upgrading(&error)),
             },
         };
         return Err(match via {
@@ -124,8 +136,13 @@ impl From<Cause> for Failure {
 }
 
 /// Opens a socket at the request's URL and nowhere else.
-async fn open(request: &DialRequest, via: Option<&Via>, deadline: &Deadline) -> Result<Socket, Failure> {
-    let upgrade = request::upgrade(request)?;
+async fn open(
+    request: &DialRequest,
+    authorization: Option<HeaderValue>,
+    via: Option<&Via>,
+    deadline: &Deadline,
+) -> Result<Socket, Failure> {
+    let upgrade = request::upgrade(request, authorization)?;
     let host = request.url.host().ok_or_else(|| Cause::new(CauseCode::Configuration, "the URL names no host"))?;
     let port = request
         .url

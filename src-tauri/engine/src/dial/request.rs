@@ -3,6 +3,7 @@
 
 use data_encoding::BASE64;
 use rustls::pki_types::ServerName;
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::handshake::client::{Request, Response, generate_key};
 use tokio_tungstenite::tungstenite::http::header::{
     AUTHORIZATION, HOST, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL,
@@ -14,7 +15,25 @@ use heartwire_core::cause::{Cause, CauseCode};
 
 use super::{DialRequest, said};
 
-pub(super) fn upgrade(from: &DialRequest) -> Result<Request, Cause> {
+/// The credentials that the request carries: those of the headers, else the configured ones, else the URL's. Waits for
+/// the secret until `deadline`.
+pub(super) async fn authorization(from: &DialRequest, deadline: Instant) -> Result<Option<HeaderValue>, Cause> {
+    if from.headers.keys().any(|name| AUTHORIZATION == *name.as_str()) {
+        return Ok(None);
+    }
+    let configured = from.credentials.authorization(deadline, from.connect_timeout).await?;
+    Ok(configured.or_else(|| basic(&from.url)))
+}
+
+/// A server that refused the credentials is asked again with what their place holds then.
+pub(super) fn judged(from: &DialRequest, cause: Cause) -> Cause {
+    if cause.code == CauseCode::Unauthorized {
+        from.credentials.forget();
+    }
+    cause
+}
+
+pub(super) fn upgrade(from: &DialRequest, authorization: Option<HeaderValue>) -> Result<Request, Cause> {
     let mut url = from.url.clone();
     // The server must not find credentials in its request log. Neither call can fail for a URL with a host.
     let _ = url.set_username("");
@@ -41,11 +60,8 @@ pub(super) fn upgrade(from: &DialRequest) -> Result<Request, Cause> {
         let offered = HeaderValue::from_str(&offered).map_err(|_| wrong("a subprotocol cannot be sent"))?;
         fields.insert(SEC_WEBSOCKET_PROTOCOL, offered);
     }
-    if !fields.contains_key(AUTHORIZATION)
-        && let Some(mut credentials) = basic(&from.url)
-    {
-        credentials.set_sensitive(true);
-        fields.insert(AUTHORIZATION, credentials);
+    if let Some(authorization) = authorization {
+        fields.insert(AUTHORIZATION, authorization);
     }
     Ok(request)
 }
@@ -86,7 +102,9 @@ fn basic(url: &Url) -> Option<HeaderValue> {
     let mut pair = decoded(url.username());
     pair.push(b':');
     pair.extend(decoded(url.password().unwrap_or_default()));
-    HeaderValue::from_str(&format!("Basic {}", BASE64.encode(&pair))).ok()
+    let mut field = HeaderValue::from_str(&format!("Basic {}", BASE64.encode(&pair))).ok()?;
+    field.set_sensitive(true);
+    Some(field)
 }
 
 /// Undoes percent-encoding (RFC 3986, section 2.1); what is not an escape stays as it is.

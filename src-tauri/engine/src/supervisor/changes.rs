@@ -21,7 +21,7 @@ pub enum Change {
 }
 
 /// What a change does to names, once it is in the file.
-enum Named {
+pub(super) enum Named {
     Nothing,
     Renamed { from: String, to: String },
     Removed(String),
@@ -125,10 +125,14 @@ impl Run {
         let Changed { result, named, reply } = changed;
         let answer = match result {
             Ok(Ok(loaded)) => {
+                let in_keyring = self.is_in_keyring(&named);
                 self.state.settings = loaded;
                 self.popups.settings(&self.state.settings.general);
                 let renamed = self.names_changed(&named);
                 self.apply(renamed).await;
+                if in_keyring {
+                    self.move_secret(named);
+                }
                 self.writes.prune(self.state.settings.general.keep_messages);
                 // What was asked for is in the next snapshot before the answer is.
                 self.publish();

@@ -10,6 +10,7 @@ use heartwire_core::view::{ConnectionView, HeartbeatView, LastMessage, LinkState
 use jiff::Timestamp;
 
 use crate::driver::DriverHandle;
+use crate::secrets::Credentials;
 use crate::store::BeginSpan;
 
 /// The day that a strip shows.
@@ -24,6 +25,8 @@ pub struct LinkRecord {
     pub connection: Connection,
     /// Its task.
     pub driver: DriverHandle,
+    /// Its secret, which its dials share.
+    pub credentials: Credentials,
     /// What outlives its links.
     pub past: Past,
     state: LinkState,
@@ -65,10 +68,11 @@ impl Past {
 }
 
 impl LinkRecord {
-    pub fn new(connection: Connection, driver: DriverHandle, now_ms: i64) -> Self {
+    pub fn new(connection: Connection, driver: DriverHandle, credentials: Credentials, now_ms: i64) -> Self {
         Self {
             connection,
             driver,
+            credentials,
             past: Past::default(),
             state: LinkState::Stopped,
             since_ms: now_ms,
@@ -157,6 +161,7 @@ impl LinkRecord {
             preset: self.connection.preset.clone(),
             state: self.state,
             since_ms: self.since_ms,
+            secret: self.credentials.view(),
             cause: status.and_then(|status| status.cause.as_ref()).map(Cause::view),
             down_since_ms,
             retry_at_ms: self.retry_at_ms,

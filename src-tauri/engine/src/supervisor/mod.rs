@@ -8,6 +8,7 @@ mod links;
 mod popups;
 mod requests;
 mod run;
+mod secrets;
 mod settings;
 mod state;
 mod writes;
@@ -23,6 +24,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::environment::EnvironmentSource;
 use crate::paths::Paths;
+use crate::secrets::Keyring;
 use crate::settings_file::Loaded;
 
 /// What to supervise.
@@ -31,6 +33,8 @@ pub struct Options {
     pub settings: Source,
     /// The database file; none keeps history in memory only.
     pub database: Option<PathBuf>,
+    /// Where the secrets are that the settings say are in the keyring.
+    pub keyring: Keyring,
     /// Whether messages become notifications, with this icon.
     pub notify: Option<NotifyOptions>,
     /// Whether the built-in demo runs while no connection is configured.

@@ -24,6 +24,7 @@ impl Run {
                 Reply::Snapshot { snapshot: Box::new(self.newest().as_ref().clone()) }
             }
             Request::Reconnect { connection } => self.for_one(&connection, |run, id| {
+                run.ask_again(id);
                 run.command(id, Command::Reconnect);
             }),
             Request::Pause { connection } => self.for_some(connection.as_deref(), |run, id| run.pause(id, true)),
@@ -38,6 +39,7 @@ impl Run {
                 return self.changes.push(Change::Save { replaces, form, answers }, reply);
             }
             Request::RemoveConnection { connection } => return self.changes.push(Change::Remove(connection), reply),
+            Request::SetSecret { connection, secret } => return self.set_secret(&connection, secret, reply),
             Request::SaveGeneral { general } => return self.changes.push(Change::General(general), reply),
             Request::History { connection, before } => {
                 return self.ask_store(reply, |store| async move {

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::changes::Changes;
 use super::links::now_ms;
 use super::popups::Popups;
+use super::secrets::{KeyringTold, Vault};
 use super::state::State;
 use super::writes::{Outcome, Write, Writes};
 use super::{Asked, Options, Source};
@@ -41,6 +42,8 @@ pub(super) enum Internal {
     Recalled(ConnectionId, Result<(Vec<Span>, Option<LastMessage>), StoreError>),
     /// A link has ended: its socket is closed and all its events are in the channel.
     Ended(ConnectionId),
+    /// The keyring has done something.
+    Keyring(KeyringTold),
 }
 
 /// The supervisor's task.
@@ -48,6 +51,7 @@ pub struct Run {
     pub(super) state: State,
     pub(super) writes: Writes,
     pub(super) changes: Changes,
+    pub(super) vault: Vault,
     pub(super) driver_events_sender: mpsc::Sender<DriverEvent>,
     pub(super) driver_events: mpsc::Receiver<DriverEvent>,
     pub(super) internal_sender: mpsc::UnboundedSender<Internal>,
@@ -76,6 +80,7 @@ impl Run {
         let popups = Popups::new(options.notify.as_ref(), &settings.general);
         let (driver_events_sender, driver_events) = mpsc::channel(256);
         let (internal_sender, internal) = mpsc::unbounded_channel();
+        let vault = Vault::new(options.keyring.clone(), internal_sender.clone());
         let listener = options.events.clone();
         let environment = std::mem::take(&mut options.environment).open();
         let mut state = State::new(options, settings, environment.clock().clone());
@@ -86,6 +91,7 @@ impl Run {
             state,
             writes: Writes::new(store),
             changes: Changes::default(),
+            vault,
             driver_events_sender,
             driver_events,
             internal_sender,
@@ -182,6 +188,7 @@ impl Run {
     fn internal(&mut self, internal: Internal) {
         match internal {
             Internal::Ended(id) => self.ended(id),
+            Internal::Keyring(told) => self.keyring_told(told),
             Internal::Recalled(id, Ok((spans, last_message))) => {
                 if let Some(link) = self.state.links.get_mut(&id) {
                     link.recall(spans, last_message);

@@ -58,16 +58,17 @@ impl Run {
         let id = self.state.fresh_id();
         let name = connection.name.clone();
         tracing::info!("{name}: {}", State::logged_address(&connection));
+        let credentials = self.credentials(&connection, before);
         let options = DriverOptions {
             id,
-            request: DialRequest::new(&connection, self.state.tls.of(&connection.tls)),
+            request: DialRequest::with(&connection, self.state.tls.of(&connection.tls), credentials.clone()),
             clock: self.state.clock.clone(),
             seed: rand::random(),
             dialect: Box::new(self.state.dialects.of(&connection)),
             connection: connection.clone(),
         };
         let driver = driver::spawn(options, self.driver_events_sender.clone());
-        let mut link = LinkRecord::new(connection, driver, now_ms());
+        let mut link = LinkRecord::new(connection, driver, credentials, now_ms());
         match before.and_then(|before| self.retire(before, Some(id))) {
             Some((same, past)) if same == name => {
                 if let Some(span) = link.take_over(past, now_ms()) {

@@ -50,6 +50,7 @@ pub struct State {
     pub opening_problem: Option<String>,
     storage_problem: Option<String>,
     notification_problem: Option<String>,
+    keyring_problem: Option<String>,
     /// How many messages' popups could not be shown in this run, and why the last of them.
     not_shown: Option<(u64, String)>,
     /// How many messages the disk did not take in this run.
@@ -82,6 +83,7 @@ impl State {
             opening_problem: None,
             storage_problem: None,
             notification_problem: None,
+            keyring_problem: None,
             not_shown: None,
             not_stored: 0,
             outbox: VecDeque::new(),
@@ -135,6 +137,11 @@ impl State {
     pub fn notification_problem(&mut self, problem: Option<String>) {
         self.dirty |= self.notification_problem != problem;
         self.notification_problem = problem;
+    }
+
+    pub fn keyring_problem(&mut self, problem: Option<String>) {
+        self.dirty |= self.keyring_problem != problem;
+        self.keyring_problem = problem;
     }
 
     /// Shows a span that is stored now: an outage becomes a row, and whatever follows an outage ends its row.
@@ -236,6 +243,7 @@ impl State {
             (ProblemKind::Storage, not_stored),
             (ProblemKind::Notifications, self.notification_problem.clone().filter(|_| wanted)),
             (ProblemKind::Notifications, not_shown.filter(|_| wanted)),
+            (ProblemKind::Keyring, self.keyring_problem.clone()),
         ];
         let own = own
             .into_iter()

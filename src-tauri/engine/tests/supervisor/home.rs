@@ -10,6 +10,7 @@ use heartwire_core::settings::ConnectionForm;
 use heartwire_core::view::{ConnectionView, LinkState, Snapshot};
 use heartwire_engine::environment::{Environment, EnvironmentSource, Teller};
 use heartwire_engine::paths::Paths;
+use heartwire_engine::secrets::Keyring;
 use heartwire_engine::supervisor::{self, Handle, Options, Source};
 use tokio::sync::mpsc;
 
@@ -48,6 +49,7 @@ impl Home {
         let handle = supervisor::start(Options {
             settings: Source::Files { paths: self.paths(), environment: BTreeMap::new() },
             database: Some(self.paths().database),
+            keyring: Keyring::session(self.paths().keyring_service),
             notify: None,
             demo: true,
             events: Some(sender),

@@ -165,6 +165,7 @@ fn connection(index: usize, state: LinkState) -> ConnectionView {
         preset: None,
         state,
         since_ms: 0,
+        secret: None,
         cause: None,
         down_since_ms: None,
         retry_at_ms: None,

@@ -1,0 +1,248 @@
+//! Secrets as the supervisor sees them: the person gives one, or renames or removes the connection it belongs to. The
+//! keyring may make us wait for a person, so its work is done by a task of its own, one thing after the other in the
+//! order in which it was asked for.
+
+use std::time::Duration;
+
+use heartwire_core::control::{FailCode, Reply};
+use heartwire_core::secret::Secret;
+use heartwire_core::settings::{Auth, Connection, SecretSource};
+use heartwire_core::text;
+use heartwire_core::view::{SecretKind, SecretView};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::changes::Named;
+use super::requests::unknown;
+use super::run::{Internal, Run};
+use crate::driver::{Command, ConnectionId};
+use crate::secrets::{Credentials, Keyring, KeyringError};
+
+/// How long a person who gave a secret waits for the keyring; shorter than a client of the control socket waits for us.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// The most characters of a name or a path in an answer.
+const WORDS: usize = 64;
+
+/// Something to do in the keyring.
+enum Job {
+    Set { id: ConnectionId, name: String, secret: Secret, done: oneshot::Sender<Reply> },
+    Rename { from: String, to: String },
+    Delete(String),
+}
+
+/// What came of it.
+pub(super) enum KeyringTold {
+    /// This connection's secret is stored.
+    Stored {
+        id: ConnectionId,
+        secret: Secret,
+        done: oneshot::Sender<Reply>,
+    },
+    /// The secret is under the connection's new name.
+    Renamed(String),
+    Removed,
+    /// What could not be done, and what to do about it.
+    Problem(String),
+}
+
+/// The keyring and what is to be done in it.
+pub(super) struct Vault {
+    pub keyring: Keyring,
+    jobs: mpsc::UnboundedSender<Job>,
+}
+
+impl Vault {
+    pub fn new(keyring: Keyring, internal: mpsc::UnboundedSender<Internal>) -> Self {
+        let (jobs, mut inbox) = mpsc::unbounded_channel();
+        let worker = keyring.clone();
+        tokio::spawn(async move {
+            while let Some(job) = inbox.recv().await {
+                if let Some(told) = perform(&worker, job).await {
+                    // The supervisor may have ended.
+                    let _ = internal.send(Internal::Keyring(told));
+                }
+            }
+        });
+        Self { keyring, jobs }
+    }
+
+    fn push(&self, job: Job) {
+        // The worker ends only with us.
+        let _ = self.jobs.send(job);
+    }
+}
+
+async fn perform(keyring: &Keyring, job: Job) -> Option<KeyringTold> {
+    match job {
+        Job::Set { id, name, secret, done } => match keyring.set(&name, &secret).await {
+            Ok(()) => Some(KeyringTold::Stored { id, secret, done }),
+            Err(error) => {
+                // Who asked may have gone away meanwhile.
+                let _ = done.send(refused(&error));
+                None
+            }
+        },
+        Job::Rename { from, to } => Some(match keyring.rename(&from, &to).await {
+            Ok(()) => KeyringTold::Renamed(to),
+            Err(error) => KeyringTold::Problem(format!(
+                "the secret of {from} is still under its old name ({error}): enter it again for {to}"
+            )),
+        }),
+        Job::Delete(name) => Some(match keyring.delete(&name).await {
+            Ok(()) => KeyringTold::Removed,
+            Err(error) => KeyringTold::Problem(format!(
+                "the secret of {name} could not be removed ({error}): remove \"Heartwire: {name}\" with your keyring's own program"
+            )),
+        }),
+    }
+}
+
+impl Run {
+    /// The credentials of a connection whose link is to begin. They are asked for anew when its settings changed, but
+    /// not because of a new name.
+    pub(super) fn credentials(&self, connection: &Connection, before: Option<ConnectionId>) -> Credentials {
+        let credentials = Credentials::new(connection, &self.vault.keyring);
+        let earlier = before.and_then(|id| self.state.links.get(&id));
+        if let Some(earlier) = earlier.filter(|earlier| earlier.connection.name != connection.name) {
+            credentials.take_over(&earlier.credentials);
+        }
+        credentials
+    }
+
+    /// The person wants another try: the secret is asked for again.
+    pub(super) fn ask_again(&self, id: ConnectionId) {
+        if let Some(link) = self.state.links.get(&id) {
+            link.credentials.ask_again();
+        }
+    }
+
+    /// Stores a secret; the link dials with it as soon as the keyring has it.
+    pub(super) fn set_secret(&self, name: &str, secret: Secret, reply: oneshot::Sender<Reply>) {
+        let (id, name) = match self.settable(name, &secret) {
+            Ok(found) => found,
+            Err(refusal) => return drop(reply.send(refusal)),
+        };
+        let (done, stored) = oneshot::channel();
+        self.vault.push(Job::Set { id, name, secret, done });
+        tokio::spawn(async move {
+            let answer = match timeout(ANSWER_WITHIN, stored).await {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(_)) => failed(FailCode::Stopping, "Heartwire is ending"),
+                Err(_) => failed(
+                    FailCode::Keyring,
+                    "the keyring has not taken it yet: it may be locked. It is stored as soon as you unlock it",
+                ),
+            };
+            let _ = reply.send(answer);
+        });
+    }
+
+    fn settable(&self, name: &str, secret: &Secret) -> Result<(ConnectionId, String), Reply> {
+        let Some((id, link)) = self.state.find(name).and_then(|id| Some((id, self.state.links.get(&id)?))) else {
+            return Err(unknown(name));
+        };
+        let auth = &link.connection.auth;
+        if let Some(elsewhere) = elsewhere(name, auth) {
+            return Err(failed(FailCode::SecretElsewhere, elsewhere));
+        }
+        let fault = match auth {
+            Auth::Token(_) => secret.fault_as_token(),
+            Auth::Basic { .. } | Auth::None => secret.fault(),
+        };
+        match fault {
+            Some(fault) => {
+                Err(failed(FailCode::SecretInvalid, format!("the {} {fault}; nothing was stored", word(auth))))
+            }
+            None => Ok((id, link.connection.name.clone())),
+        }
+    }
+
+    pub(super) fn keyring_told(&mut self, told: KeyringTold) {
+        match told {
+            KeyringTold::Stored { id, secret, done } => {
+                if let Some(link) = self.state.links.get(&id) {
+                    link.credentials.know(secret);
+                }
+                self.command(id, Command::CredentialsChanged);
+                self.state.keyring_problem(None);
+                let _ = done.send(Reply::Ok);
+            }
+            KeyringTold::Renamed(name) => {
+                // It may have looked for the secret before it was there.
+                if let Some(id) = self.state.find(&name) {
+                    self.command(id, Command::CredentialsChanged);
+                }
+                self.state.keyring_problem(None);
+            }
+            KeyringTold::Removed => self.state.keyring_problem(None),
+            KeyringTold::Problem(problem) => {
+                tracing::warn!("keyring: {problem}");
+                self.state.keyring_problem(Some(problem));
+            }
+        }
+    }
+
+    /// Whether the connection that a change renames or removes has its secret in the keyring; to be asked before the
+    /// change counts.
+    pub(super) fn is_in_keyring(&self, named: &Named) -> bool {
+        let name = match named {
+            Named::Nothing => return false,
+            Named::Renamed { from, .. } | Named::Removed(from) => from,
+        };
+        match self.state.find(name).and_then(|id| self.state.links.get(&id)) {
+            Some(link) => link.connection.auth.secret() == Some(&SecretSource::Keyring),
+            // A connection that breaks a rule has no link, but may have a secret.
+            None => self.state.settings.forms.iter().any(|form| {
+                let secret = form.auth.as_ref().and_then(|auth| auth.secret.as_ref());
+                form.name.as_deref().map(str::trim) == Some(name.trim())
+                    && secret.is_some_and(|secret| secret.keyring == Some(true))
+            }),
+        }
+    }
+
+    /// The secret goes where its connection goes.
+    pub(super) fn move_secret(&self, named: Named) {
+        match named {
+            Named::Nothing => {}
+            Named::Renamed { from, to } => self.vault.push(Job::Rename { from, to }),
+            Named::Removed(name) => self.vault.push(Job::Delete(name)),
+        }
+    }
+}
+
+/// Why a connection's secret cannot be set here; none if it can.
+fn elsewhere(name: &str, auth: &Auth) -> Option<String> {
+    let name = shown(name);
+    let word = word(auth);
+    Some(match auth.secret() {
+        Some(SecretSource::Keyring) => return None,
+        None => format!("{name} has no credentials: choose a token or a password in its settings first"),
+        Some(SecretSource::Command(words)) => {
+            let program = shown(words.first().map_or("", String::as_str));
+            format!("the {word} of {name} is what the command {program} prints: change it there, then reconnect")
+        }
+        Some(SecretSource::Env(variable)) => {
+            let variable = shown(variable);
+            format!("the {word} of {name} is in the environment variable {variable}: change it there and start again")
+        }
+        Some(SecretSource::File(path)) => {
+            format!("the {word} of {name} is in the file {}: change it there, then reconnect", shown(path))
+        }
+    })
+}
+
+fn word(auth: &Auth) -> &'static str {
+    SecretView::of(auth, false).map_or(SecretKind::Password, |view| view.kind).word()
+}
+
+fn refused(error: &KeyringError) -> Reply {
+    failed(FailCode::Keyring, format!("{error}; nothing was stored"))
+}
+
+fn failed(code: FailCode, message: impl Into<String>) -> Reply {
+    Reply::Failed { code, message: message.into() }
+}
+
+fn shown(text: &str) -> String {
+    text::one_line(text, WORDS)
+}
