@@ -20,6 +20,7 @@ export function connection(name: string, over: Partial<ConnectionView> = {}): Co
     preset: null,
     state: 'connected',
     since_ms: 0,
+    secret: null,
     cause: null,
     down_since_ms: null,
     retry_at_ms: null,
@@ -74,7 +75,8 @@ export function everyday(now: number): Snapshot {
       }),
       connection('Alerts', {
         url: 'wss://alerts.example.org/live?team=on-call&region=eu-central-1&format=json&fields=title,body,priority', state: 'blocked', since_ms: now - 28 * MINUTE,
-        cause: { code: 'unauthorized', text: 'the server answered 401' }, down_since_ms: now - 28 * MINUTE, retry_at_ms: now + 5 * MINUTE, attempt: 6,
+        secret: { kind: 'token', place: 'keyring', missing: false },
+        cause: { code: 'unauthorized', text: 'the server refused the credentials (401 Unauthorized)' }, down_since_ms: now - 28 * MINUTE, retry_at_ms: now + 5 * MINUTE, attempt: 6,
         strip: strip(88.2, ['off', 600], ['up', 812], ['down', 28]),
       }),
       connection('Depot', { state: 'paused', since_ms: now - 3 * HOUR, strip: strip(100, ['up', 1260], ['paused', 180]) }),
@@ -83,7 +85,7 @@ export function everyday(now: number): Snapshot {
       outage(9, 'CRM', { from_ms: now - 38 * SECOND, until_ms: null, cause: silent, attempts: 3 }),
       outage(8, 'Builds', { from_ms: now - 2 * HOUR - 10 * MINUTE, until_ms: now - 2 * HOUR - 10 * MINUTE + 9 * SECOND, cause: { code: 'closed-1012', text: 'the server closed with 1012' } }),
       outage(7, 'Builds', { from_ms: now - 9 * HOUR, until_ms: now - 9 * HOUR + 7 * HOUR + MINUTE, cause: { code: 'slept', text: 'this computer was asleep' } }),
-      outage(6, 'Alerts', { from_ms: now - 28 * MINUTE - DAY, until_ms: now - DAY, cause: { code: 'unauthorized', text: 'the server answered 401' }, attempts: 6 }),
+      outage(6, 'Alerts', { from_ms: now - 28 * MINUTE - DAY, until_ms: now - DAY, cause: { code: 'unauthorized', text: 'the server refused the credentials (401 Unauthorized)' }, attempts: 6 }),
       outage(5, 'Home', { from_ms: now - 6 * DAY - 5 * HOUR, until_ms: now - 6 * DAY - 4 * HOUR, cause: { code: 'tls', text: 'the certificate expired on 1 March' }, attempts: 118 }),
       outage(4, 'CRM', { from_ms: now - 6 * DAY - 9 * HOUR, until_ms: now - 6 * DAY - 9 * HOUR + 64 * SECOND, cause: { code: 'http-503', text: 'the server answered 503' }, attempts: 12 }),
     ],
@@ -121,6 +123,8 @@ export const DEFAULTS: ConnectionForm = {
   heartbeat: { kind: 'ping', every: '30s', timeout: '10s', always: false },
   reconnect: { first: '500ms', cap: '30s', fixed: 'none', jitter: 'full' },
   message: { title: '{{ json.title | default(connection) }}', body: '{{ json.text | default(text) }}', id: '{{ json.id }}', ignore: [] },
+  auth: { kind: 'none' },
+  proxy: { url: 'system' },
 };
 
 export const PRESETS: Preset[] = [

@@ -73,6 +73,10 @@ export function scripted(options: URLSearchParams): Transport {
         forms = forms.filter(({ name }) => name !== request.connection);
         push({ connections: current.connections.filter(({ name }) => name !== request.connection) });
         return { kind: 'ok' };
+      case 'set-secret':
+        if (request.secret === 'fail') return { kind: 'failed', code: 'keyring', message: 'the keyring is locked and its prompt was dismissed; nothing was stored' };
+        change(request.connection, () => ({ state: 'connected', cause: null, down_since_ms: null, retry_at_ms: null, attempt: 0 }));
+        return { kind: 'ok' };
       case 'save-general':
         push({ general: request.general });
         return { kind: 'ok' };

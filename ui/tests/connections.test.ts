@@ -3,7 +3,7 @@ import { tick } from 'svelte';
 import { describe, expect, it, vi } from 'vitest';
 
 import { connection, everyday, PROBLEMS, SECOND, snapshot, strip } from '../dev/data';
-import type { SpanKind } from '../src/lib/bindings';
+import type { ConnectionView, SpanKind } from '../src/lib/bindings';
 import { state } from '../src/lib/window.svelte';
 import { click, later, open, requests, settled, text, type } from './window';
 
@@ -62,7 +62,7 @@ describe('the connections', () => {
   it('say everything in the header and ask for what is clicked', async () => {
     const resident = await open(everyday(Date.now()));
     expect(text('headline')).toBe('2 of 5 connected');
-    expect(text('summary')).toBe('Alerts needs you: the server does not accept the credentials.');
+    expect(text('summary')).toBe('Alerts needs you: the server refused the credentials (401 Unauthorized).');
     const order = screen.getAllByTestId(/^card-/).map((card) => card.getAttribute('aria-label'));
     expect(order).toEqual(['Alerts', 'CRM', 'Home', 'Builds', 'Depot']);
     for (const id of ['reconnect-CRM', 'pause-CRM', 'reconnect-Home', 'pause-Home', 'resume-Depot', 'header-pause', 'header-resume']) await click(id);
@@ -96,6 +96,41 @@ describe('the connections', () => {
     await click('send-submit-Home');
     expect(text('send-result-Home')).toBe('It is not connected, so nothing can be sent.');
     expect(screen.getByTestId<HTMLInputElement>('send-text-Home').value).toBe('again');
+  });
+
+  it('ask for the token of a connection that is refused, hand it over and keep it nowhere', async () => {
+    const resident = await open(everyday(Date.now()));
+    expect(text('cause-Alerts')).toContain('or as soon as you enter it.');
+    expect(text('enter-Alerts')).toBe('Enter token');
+    expect(screen.getByTestId('enter-Alerts').className).toBe('main');
+    await click('enter-Alerts');
+    const field = screen.getByTestId<HTMLInputElement>('secret-Alerts');
+    expect([field.type, field.getAttribute('aria-label'), document.activeElement === field]).toEqual(['password', 'Token of Alerts', true]);
+    resident.answer = () => ({ kind: 'failed', code: 'keyring', message: 'it is locked' });
+    await type('secret-Alerts', ' a b ');
+    await click('secret-submit-Alerts');
+    expect(text('secret-problem-Alerts')).toBe('The keyring could not be used: it is locked');
+    expect(field.value).toBe(' a b ');
+    resident.answer = () => undefined;
+    await click('secret-submit-Alerts');
+    const sent = { kind: 'set-secret', connection: 'Alerts', secret: ' a b ' };
+    expect(requests(resident, 'set-secret')).toEqual([sent, sent]);
+    expect(screen.queryByTestId('secret-form-Alerts')).toBeNull();
+    await click('enter-Alerts');
+    expect(screen.getByTestId<HTMLInputElement>('secret-Alerts').value).toBe('');
+  });
+
+  it.each<[string, Partial<ConnectionView>]>([
+    ['is elsewhere', { secret: { kind: 'token', place: 'env', missing: true } }],
+    ['is not what is wrong', { cause: { code: 'configuration', text: '' } }],
+    ['does not exist', { secret: null }],
+    ['is not asked for now', { state: 'waiting' }],
+  ])('do not ask for a secret that %s', async (_, over) => {
+    const blocked: Partial<ConnectionView> = { state: 'blocked', cause: { code: 'unauthorized', text: '' }, secret: { kind: 'password', place: 'keyring', missing: true } };
+    const resident = await open(snapshot({ connections: [connection('a', blocked)] }));
+    expect(text('enter-a')).toBe('Enter password');
+    await resident.push(snapshot({ connections: [connection('a', { ...blocked, ...over })] }));
+    expect(screen.queryByTestId('enter-a')).toBeNull();
   });
 
   it('leave alone what is typed while a text is being sent', async () => {

@@ -14,10 +14,13 @@ const FULL: Required<ConnectionForm> = {
   heartbeat: { kind: 'text', send: ' beat ', reply: { 'json-path': '$.pong' }, every: '5s', timeout: '6s', always: false },
   reconnect: { first: '1s', cap: '30s', fixed: 'none', jitter: 'none' },
   message: { title: '{{ text }}', body: ' ', id: '{{ json.id }}', ignore: ["json.type == 'ack'"] },
+  auth: { kind: 'basic', user: 'ada', secret: { command: ['pass', 'crm'] } },
+  tls: { ca_file: '/ca.pem', client_certificate: '~/c.pem', client_key: '~/k.pem', pin_sha256: ['AAAA', 'BBBB'] },
+  proxy: { url: 'socks5h://127.0.0.1:1080' },
 };
 
 describe('a form', () => {
-  it.each<ConnectionForm>([FULL, EMPTY, {}, { name: 'b', heartbeat: { always: true } }, { heartbeat: { reply: { contains: 'ok' } } }])('%# comes back as it went in', (form) => {
+  it.each<ConnectionForm>([FULL, EMPTY, {}, { name: 'b', heartbeat: { always: true } }, { heartbeat: { reply: { contains: 'ok' } } }, { auth: { secret: { keyring: true } } }, { auth: { secret: { env: 'T' } } }, { auth: { secret: { file: '~/t' } } }])('%# comes back as it went in', (form) => {
     expect(toForm(toDraft(form), form)).toEqual(form);
   });
 
@@ -36,6 +39,18 @@ describe('a form', () => {
     const form = toForm(draft, FULL);
     expect(form).not.toHaveProperty('reconnect');
     expect(form.heartbeat).not.toHaveProperty('reply');
+  });
+
+  it('says where a secret is in one place only', () => {
+    const draft = toDraft({ auth: { kind: 'token', secret: { env: 'CRM_TOKEN' } } });
+    draft.secret.place = 'keyring';
+    expect(toForm(draft, {})).toEqual({ auth: { kind: 'token', secret: { keyring: true } } });
+    draft.secret = { place: 'command', text: 'left over', words: ['pass', '', 'crm'] };
+    expect(toForm(draft, {})).toEqual({ auth: { kind: 'token', secret: { command: ['pass', 'crm'] } } });
+    draft.secret.place = 'file';
+    expect(toForm(draft, {})).toEqual({ auth: { kind: 'token', secret: { file: 'left over' } } });
+    draft.secret.place = '';
+    expect(toForm(draft, {})).toEqual({ auth: { kind: 'token' } });
   });
 
   it('keeps what is empty on purpose when something else changes, also after typing there and taking it back', () => {
@@ -80,6 +95,8 @@ describe('an error', () => {
     ['on_open[7]', 'on_open'],
     ['message.ignore[0]', 'message.ignore[0]'],
     ['answers.user', 'answers.user'],
+    ['auth.secret.command', 'auth.secret'],
+    ['tls.pin_sha256[1]', 'tls.pin_sha256[1]'],
   ])('of %s is shown at %s', (field, shown) => {
     const form = new ConnectionDraft({ ...FULL }, DEFAULTS, PRESETS[0] ?? null);
     form.take([error(field)]);

@@ -50,6 +50,90 @@ describe('the settings', () => {
     expect(screen.queryByTestId('error-url')).toBeNull();
   });
 
+  describe('of the credentials', () => {
+    const choose = async (id: string, value: string) => {
+      await fireEvent.change(screen.getByTestId(id), { target: { value } });
+      await settled();
+    };
+    const fill = async () => {
+      await click('add-connection');
+      await click('preset-by-hand');
+      await type('field-name', ' CRM 2 ');
+      await type('field-url', 'wss://crm.example');
+    };
+
+    it('show what belongs to the kind that is chosen', async () => {
+      await open(snapshot({ connections: [connection('x')] }), settings);
+      await fill();
+      const shown = () => ['auth.user', 'auth.secret', 'secret', 'auth.secret.env', 'auth.secret.file', 'auth.secret.command'].filter((path) => screen.queryByTestId(`field-${path}`) !== null);
+      expect(shown()).toEqual([]);
+      await choose('field-auth.kind', 'token');
+      expect(shown()).toEqual(['auth.secret']);
+      await choose('field-auth.kind', 'basic');
+      expect(shown()).toEqual(['auth.user', 'auth.secret']);
+      for (const [place, field] of [['keyring', 'secret'], ['env', 'auth.secret.env'], ['file', 'auth.secret.file'], ['command', 'auth.secret.command']] as const) {
+        await choose('field-auth.secret', place);
+        expect(shown()).toEqual(['auth.user', 'auth.secret', field]);
+      }
+      await choose('field-auth.kind', 'none');
+      expect(shown()).toEqual([]);
+    });
+
+    it('send the secret to the keyring after the form, which never has it', async () => {
+      const resident = await open(snapshot({ connections: [connection('x')] }), settings);
+      await fill();
+      await choose('field-auth.kind', 'token');
+      await choose('field-auth.secret', 'keyring');
+      const field = screen.getByTestId<HTMLInputElement>('field-secret');
+      expect([field.type, field.labels?.[0]?.textContent]).toEqual(['password', 'Token']);
+      await type('field-secret', 'canary');
+      await click('save');
+      const asked = resident.asked.filter(({ kind }) => kind === 'save-connection' || kind === 'set-secret');
+      expect(asked).toEqual([
+        { kind: 'save-connection', replaces: null, form: { name: 'CRM 2', url: 'wss://crm.example', auth: { kind: 'token', secret: { keyring: true } } }, answers: {} },
+        { kind: 'set-secret', connection: 'CRM 2', secret: 'canary' },
+      ]);
+      expect(text('saved')).toBe('Saved');
+    });
+
+    it('say when only the secret was not stored, and try again without adding a second connection', async () => {
+      let locked = true;
+      const resident = await open(snapshot({ connections: [connection('x')] }), (request) =>
+        request.kind === 'set-secret' && locked ? { kind: 'failed', code: 'keyring', message: 'it is locked' } : settings(request),
+      );
+      await fill();
+      await choose('field-auth.kind', 'token');
+      await choose('field-auth.secret', 'keyring');
+      await type('field-secret', 'canary');
+      await click('save');
+      expect(text('form-problem')).toBe('The connection is saved, but not its secret. The keyring could not be used: it is locked');
+      locked = false;
+      await click('save');
+      expect(requests(resident, 'save-connection').map(({ replaces }) => replaces)).toEqual([null, 'CRM 2']);
+      expect(requests(resident, 'set-secret')).toHaveLength(2);
+      expect(text('saved')).toBe('Saved');
+    });
+
+    it('send nothing to the keyring that was typed before another place was chosen, or when the form is refused', async () => {
+      const resident = await open(snapshot({ connections: [connection('x')] }), (request) =>
+        request.kind === 'save-connection' && request.form.url !== 'wss://crm.example' ? { kind: 'invalid', errors: [{ field: 'auth.secret.env', code: 'text-invalid', value: 'A=B', message: 'm' }] } : settings(request),
+      );
+      await fill();
+      await choose('field-auth.kind', 'token');
+      await choose('field-auth.secret', 'keyring');
+      await type('field-secret', 'canary');
+      await choose('field-auth.secret', 'env');
+      await type('field-url', 'wss://other');
+      await click('save');
+      expect(text('error-auth.secret')).toContain('A=B');
+      await type('field-url', 'wss://crm.example');
+      await type('field-auth.secret.env', ' CRM_TOKEN ');
+      await click('save');
+      expect(requests(resident, 'save-connection')[1]?.form.auth).toEqual({ kind: 'token', secret: { env: 'CRM_TOKEN' } });
+      expect(requests(resident, 'set-secret')).toEqual([]);
+    });
+  });
+
   it('open what hides an error', async () => {
     await open(snapshot({ connections: [connection('x')] }), (request) =>
       request.kind === 'save-connection' ? { kind: 'invalid', errors: [{ field: 'reconnect.cap', code: 'duration-invalid', value: 'x', message: 'm' }] } : settings(request),

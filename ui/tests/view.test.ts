@@ -65,7 +65,7 @@ describe('the summary', () => {
 
   it.each<[ConnectionView[], string]>([
     [[link('a', 'connected'), crm], 'CRM is retrying in 4 s: no answer to the heartbeat.'],
-    [[crm, link('Alerts', 'blocked', { cause: { code: 'unauthorized', text: '' } })], 'Alerts needs you: the server does not accept the credentials.'],
+    [[crm, link('Alerts', 'blocked', { cause: { code: 'unauthorized', text: '' } })], 'Alerts needs you: the credentials are missing or not accepted.'],
     [[link('a', 'connecting', { attempt: 1 })], 'a is connecting.'],
     [[link('a', 'connected')], 'Everything is connected.'],
     [[link('a', 'connected'), link('b', 'paused')], 'The others are paused.'],

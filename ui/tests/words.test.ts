@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import en from '../messages/en.json';
 import zhCN from '../messages/zh-CN.json';
 import { check, compare, unused } from '../scripts/catalogue.mjs';
-import type { FieldErrorCode, Language } from '../src/lib/bindings';
+import type { FailCode, FieldErrorCode, ProblemKind, Language } from '../src/lib/bindings';
 import { causeSentence, causeWords } from '../src/lib/cause';
 import { errorWords } from '../src/lib/errors';
 import { ago, duration, lasting, outage, percent, roundTrip, secondsLeft, size } from '../src/lib/format';
@@ -27,16 +27,22 @@ describe('catalogues', () => {
     expect(unused({ 'some.key': 'x', 'cause.dns': 'y' }, "t('other.key')")).toEqual(['en: nothing names some.key']);
   });
 
-  it('have words for every cause and every field error the resident can send', () => {
+  it('have words for every cause, field error, failure and problem the resident can send', () => {
     const causes = ['dns', 'refused', 'unreachable', 'connect-timeout', 'tls', 'proxy', 'unauthorized', 'heartbeat-timeout', 'reset', 'protocol', 'too-large', 'slept', 'network-changed', 'by-person', 'configuration'];
     const errors: Record<FieldErrorCode, true> = {
       missing: true, 'name-taken': true, 'text-invalid': true, 'too-long': true, 'url-invalid': true, 'url-scheme': true, 'url-fragment': true, 'duration-invalid': true, 'duration-zero': true,
       'duration-range': true, 'unknown-choice': true, 'unknown-preset': true, 'unknown-key': true, 'wrong-type': true, 'regex-invalid': true, 'json-path-invalid': true,
-      'template-invalid': true, 'header-invalid': true, 'subprotocol-invalid': true, 'exactly-one': true, 'first-above-cap': true,
+      'template-invalid': true, 'header-invalid': true, 'subprotocol-invalid': true, 'exactly-one': true, 'path-invalid': true, 'pin-invalid': true, 'proxy-invalid': true, 'first-above-cap': true,
     };
+    const failures: Record<FailCode, true> = {
+      'unknown-connection': true, 'not-connected': true, 'settings-file': true, storage: true, keyring: true, 'secret-elsewhere': true, 'secret-invalid': true, 'bad-request': true, window: true, stopping: true,
+    };
+    const problems: Record<ProblemKind, true> = { settings: true, storage: true, notifications: true, tray: true, keyring: true };
     for (const catalogue of [en, zhCN] as Record<string, string>[]) {
       for (const code of causes) expect(catalogue).toHaveProperty([`cause.${code}`]);
       for (const code of Object.keys(errors)) expect(catalogue).toHaveProperty([`error.${code}`]);
+      for (const code of Object.keys(failures)) expect(catalogue).toHaveProperty([`fail.${code}`]);
+      for (const kind of Object.keys(problems)) expect(catalogue).toHaveProperty([`problem.${kind}`]);
     }
   });
 });
@@ -46,6 +52,7 @@ describe('a cause', () => {
 
   it.each([
     ['heartbeat-timeout', 'The English text', '心跳没有应答'],
+    ['unauthorized', 'The English text', '凭据缺失或未被接受'],
     ['closed-1012', 'The server closed for a restart (1012)', '服务器因重启而关闭（1012）'],
     ['closed-4321', 'The server closed the connection (4321)', '服务器关闭了连接（4321）'],
     ['http-503', 'The server is not available now (503)', '服务器暂时不可用（503）'],

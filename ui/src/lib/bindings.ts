@@ -121,6 +121,10 @@ state: LinkState,
  */
 since_ms: number,
 /**
+ * What its credentials need; none without credentials.
+ */
+secret: SecretView | null,
+/**
  * Why it is waiting or blocked, or why the last dial failed.
  */
 cause: CauseView | null,
@@ -152,7 +156,7 @@ strip: Strip, };
 /**
  * Why a request failed.
  */
-export type FailCode = "unknown-connection" | "not-connected" | "settings-file" | "storage" | "bad-request" | "window" | "stopping";
+export type FailCode = "unknown-connection" | "not-connected" | "settings-file" | "storage" | "keyring" | "secret-elsewhere" | "secret-invalid" | "bad-request" | "window" | "stopping";
 
 /**
  * What is wrong with a field.
@@ -443,7 +447,7 @@ message: string, };
 /**
  * Where a problem lies.
  */
-export type ProblemKind = "settings" | "storage" | "notifications" | "tray";
+export type ProblemKind = "settings" | "storage" | "notifications" | "tray" | "keyring";
 
 /**
  * `[connections.proxy]`.
@@ -584,7 +588,15 @@ answers: { [key in string]: string }, } | { "kind": "remove-connection",
 /**
  * Which connection.
  */
-connection: string, } | { "kind": "save-general",
+connection: string, } | { "kind": "set-secret",
+/**
+ * Which connection; its secret must be one of the keyring.
+ */
+connection: string,
+/**
+ * The password or token.
+ */
+secret: string, } | { "kind": "save-general",
 /**
  * All of them.
  */
@@ -626,6 +638,33 @@ env?: string,
  * A file; its first line is the secret.
  */
 file?: string, };
+
+/**
+ * What a secret is.
+ */
+export type SecretKind = "token" | "password";
+
+/**
+ * Where a secret is.
+ */
+export type SecretPlace = "keyring" | "command" | "env" | "file";
+
+/**
+ * The secret of a connection, without itself.
+ */
+export type SecretView = {
+/**
+ * What it is.
+ */
+kind: SecretKind,
+/**
+ * Where it is.
+ */
+place: SecretPlace,
+/**
+ * Whether there was none when it was last needed.
+ */
+missing: boolean, };
 
 /**
  * Everything the window shows.

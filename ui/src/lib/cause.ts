@@ -6,8 +6,8 @@ import { i18n } from './i18n.svelte';
 /** Codes whose own sentence tells more than the code's words. */
 const TELLING = new Set(['tls', 'proxy', 'protocol', 'configuration']);
 
-/** Codes whose English sentence names the limit or the address that the catalogue's words cannot know. */
-const EXACT = new Set(['heartbeat-timeout', 'connect-timeout', 'dns', 'refused']);
+/** Codes whose English sentence names the limit, the address or the place that the catalogue's words cannot know. */
+const EXACT = new Set(['heartbeat-timeout', 'connect-timeout', 'dns', 'refused', 'unauthorized']);
 
 /** The cause as part of a sentence: "no answer to the heartbeat". */
 export function causeWords(cause: CauseView): string {

@@ -1,6 +1,6 @@
 // A connection as it is edited: every field as text the person typed, and nothing they did not.
 
-import type { ConnectionForm, FieldError, Preset, ReplyForm } from './bindings';
+import type { ConnectionForm, FieldError, Preset, ReplyForm, SecretForm } from './bindings';
 
 /** Fields that hold one text. */
 export const SCALARS = [
@@ -8,18 +8,24 @@ export const SCALARS = [
   'heartbeat.kind', 'heartbeat.send', 'heartbeat.every', 'heartbeat.timeout', 'heartbeat.always',
   'reconnect.first', 'reconnect.cap', 'reconnect.fixed', 'reconnect.jitter',
   'message.title', 'message.body', 'message.id',
+  'auth.kind', 'auth.user',
+  'tls.ca_file', 'tls.client_certificate', 'tls.client_key',
+  'proxy.url',
 ] as const;
 /** Fields that hold a list of texts. */
-export const LISTS = ['on_open', 'subprotocols', 'message.ignore'] as const;
+export const LISTS = ['on_open', 'subprotocols', 'message.ignore', 'tls.pin_sha256'] as const;
 /** How a heartbeat's answer is recognised. */
 export const REPLIES = ['equals', 'contains', 'matches', 'json-path'] as const satisfies readonly (keyof ReplyForm)[];
+/** Where a secret may be. */
+export const PLACES = ['keyring', 'command', 'env', 'file'] as const satisfies readonly (keyof SecretForm)[];
 
 export type ScalarPath = (typeof SCALARS)[number];
 export type ListPath = (typeof LISTS)[number];
 export type ReplyKind = (typeof REPLIES)[number];
-export type FieldPath = ScalarPath | ListPath | 'headers' | 'heartbeat.reply';
+export type Place = (typeof PLACES)[number];
+export type FieldPath = ScalarPath | ListPath | 'headers' | 'heartbeat.reply' | 'auth.secret';
 
-const PATHS: readonly FieldPath[] = [...SCALARS, ...LISTS, 'headers', 'heartbeat.reply'];
+const PATHS: readonly FieldPath[] = [...SCALARS, ...LISTS, 'headers', 'heartbeat.reply', 'auth.secret'];
 
 /** Texts whose outer blanks mean nothing; those of frames and templates may mean something. */
 const TRIMMED = new Set<ScalarPath>(SCALARS.filter((path) => !path.startsWith('message.') && path !== 'heartbeat.send'));
@@ -30,6 +36,8 @@ export interface Draft {
   lists: Record<ListPath, string[]>;
   headers: { name: string; value: string }[];
   reply: { kind: ReplyKind | ''; text: string };
+  /** Where the secret is; `text` of an environment variable or a file, `words` of a command. Never the secret itself. */
+  secret: { place: Place | ''; text: string; words: string[] };
 }
 
 /** The fields as a form fills them. */
@@ -43,6 +51,7 @@ export function toDraft(form: ConnectionForm): Draft {
     lists,
     headers: Object.entries(form.headers ?? {}).map(([name, value]) => ({ name, value })),
     reply: { kind, text: kind === '' ? '' : (reply?.[kind] ?? '') },
+    secret: toSecret(form.auth?.secret),
   };
 }
 
@@ -101,6 +110,16 @@ export class ConnectionDraft {
     return toForm($state.snapshot(this.draft) as Draft, this.#base);
   }
 
+  /** What the credentials are, as far as the fields say it. */
+  get authKind(): string {
+    return this.draft.scalars['auth.kind'] || this.usual.scalars['auth.kind'];
+  }
+
+  /** Whether the secret is to be in the keyring, and so can be entered here. */
+  get inKeyring(): boolean {
+    return (this.authKind === 'token' || this.authKind === 'basic') && (this.draft.secret.place || this.usual.secret.place) === 'keyring';
+  }
+
   /** Puts each error at its field. */
   take(errors: readonly FieldError[]): void {
     const shown: Record<string, FieldError> = {};
@@ -142,9 +161,12 @@ function valueOf(draft: Draft, path: FieldPath): unknown {
     }
     case 'heartbeat.reply':
       return draft.reply.kind === '' ? undefined : { [draft.reply.kind]: draft.reply.text };
+    case 'auth.secret':
+      return fromSecret(draft.secret);
     case 'on_open':
     case 'subprotocols':
-    case 'message.ignore': {
+    case 'message.ignore':
+    case 'tls.pin_sha256': {
       const texts = filled(draft.lists[path]);
       return texts.length === 0 ? undefined : texts;
     }
@@ -153,6 +175,25 @@ function valueOf(draft: Draft, path: FieldPath): unknown {
       if (text === '') return undefined;
       return path === 'heartbeat.always' ? text === 'true' : text;
     }
+  }
+}
+
+function toSecret(form: SecretForm | undefined): Draft['secret'] {
+  const place = form?.keyring === true ? 'keyring' : (PLACES.find((key) => key !== 'keyring' && form?.[key] !== undefined) ?? '');
+  return { place, text: form?.env ?? form?.file ?? '', words: [...(form?.command ?? [])] };
+}
+
+function fromSecret({ place, text, words }: Draft['secret']): SecretForm | undefined {
+  switch (place) {
+    case '':
+      return undefined;
+    case 'keyring':
+      return { keyring: true };
+    case 'command':
+      return { command: filled(words) };
+    case 'env':
+    case 'file':
+      return { [place]: text.trim() };
   }
 }
 
