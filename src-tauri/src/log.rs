@@ -2,7 +2,6 @@
 //! (usually `info`). What may be in them is decided where they are written: no secrets, no message bodies above
 //! DEBUG. What other crates say below INFO may hold either (the headers of an upgrade, frames) and never reaches the file.
 
-use std::io::IsTerminal;
 use std::path::Path;
 
 use tracing::{Level, Metadata};
@@ -45,7 +44,8 @@ pub fn start(folder: Option<&Path>, usual: &str) -> Log {
     };
     let to_stderr = lines()
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        // Without colours: the library's feature for them is off, and a terminal must not end us.
+        .with_ansi(false)
         .with_filter(filter_fn(|line| line.target() != FILE_ONLY));
     let to_file = file.map(|file| lines().with_writer(file).with_ansi(false).with_filter(filter_fn(may_be_kept)));
     let started = tracing_subscriber::registry().with(filter).with(to_stderr).with(to_file).try_init();

@@ -129,6 +129,18 @@ fn an_answer_that_cannot_be_written_is_no_success() {
     assert_eq!(output.unwrap().status.code(), Some(1));
 }
 
+#[test]
+fn a_terminal_is_no_reason_to_fail() {
+    let home = tempfile::tempdir().unwrap();
+    // It gives the command a terminal, and us its exit code.
+    let mut script = tied("script");
+    script.args(["-qec", &format!("{HEARTWIRE} status"), "/dev/null"]).env("HEARTWIRE_HOME", home.path());
+    let output = script.stdin(Stdio::null()).output().unwrap();
+    let said = lines(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{said:?}");
+    assert_eq!(said, ["heartwire: Heartwire is not running: start it with `heartwire`"]);
+}
+
 /// A configuration with nothing wrong in it.
 fn valid(url: &str) -> String {
     format!("[[connections]]\nname = \"crm\"\npreset = \"crm-heartbeat\"\nurl = \"{url}/wsCrm?jspCode=42\"\n")
