@@ -17,9 +17,14 @@ use super::{closed, path};
 use crate::dial::{broke, lost};
 use crate::socket::Socket;
 
-/// How many frames, and about how many bytes, are read before others get their turn.
-const FRAMES: usize = 128;
+/// How long, and at most how many frames and about how many bytes, are read before others get their turn. Time is what
+/// others wait for, whatever a dialect does with a frame; a turn that ends costs a wake-up, so it does not end early.
+const TURN: Duration = Duration::from_micros(500);
+const FRAMES: usize = 4096;
 const BYTES: u64 = 256 * 1024;
+
+/// After how many frames the clock is looked at.
+const LOOK: usize = 32;
 
 /// How long a peer that broke a rule may take to read why we close.
 const TELLING: Duration = Duration::from_secs(1);
@@ -174,12 +179,14 @@ impl Open {
     /// if the dialect panics.
     pub(super) fn read(&mut self, dialect: &mut dyn Dialect, read: &mut Read, cx: &mut Context<'_>) {
         let stop_at = self.received + BYTES;
-        for taken in 0.. {
+        let turn_ends = Instant::now() + TURN;
+        for taken in 1.. {
             if let Closing::Telling { .. } = self.closing {
                 read.end = self.tell(cx);
                 break;
             }
-            if taken == FRAMES || self.socket.received() > stop_at {
+            let is_over = taken % LOOK == 0 && Instant::now() >= turn_ends;
+            if is_over || taken > FRAMES || self.socket.received() > stop_at {
                 read.more = true;
                 break;
             }

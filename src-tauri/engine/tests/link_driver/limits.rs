@@ -1,9 +1,17 @@
 //! What is too much, or not WebSocket at all.
 
+use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+use std::thread;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use heartwire_core::dialect::{Decoded, Dialect, Incoming};
 use heartwire_core::view::LinkState;
+use heartwire_engine::tls::TlsConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -154,4 +162,40 @@ pub async fn close_in(stream: &mut TcpStream) -> u16 {
     timeout(AGES, stream.read_exact(&mut frame)).await.unwrap().unwrap();
     assert_eq!(frame[0], 0x88, "{frame:?}");
     u16::from_be_bytes([frame[6] ^ frame[2], frame[7] ^ frame[3]])
+}
+
+/// Takes two milliseconds for a frame, and counts them.
+struct Slow(Arc<AtomicUsize>);
+
+impl Dialect for Slow {
+    fn decode(&mut self, _: Incoming<'_>) -> Decoded {
+        thread::sleep(Duration::from_millis(2));
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Decoded::default()
+    }
+}
+
+#[tokio::test]
+async fn much_to_read_leaves_others_their_turn_however_slow_the_dialect() {
+    const FRAMES: usize = 200;
+    let (listener, port) = listener().await;
+    let read = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&read);
+    let dialect = move || Box::new(Slow(Arc::clone(&counter))) as Box<dyn Dialect + Send>;
+    let _link = Link::speaking(patient(port), TlsConfig::platform(), 64, Box::new(dialect));
+    let mut server = accept_raw(&listener).await;
+    server.write_all(&frame(1, b"x").repeat(FRAMES)).await.unwrap();
+    // They share one thread: this is polled between two turns of the link.
+    let others = tokio::spawn(async move {
+        let mut seen = BTreeSet::new();
+        poll_fn(|cx| {
+            seen.insert(read.load(Ordering::Relaxed));
+            cx.waker().wake_by_ref();
+            if seen.contains(&FRAMES) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        seen
+    });
+    let seen = timeout(AGES, others).await.unwrap().unwrap();
+    assert!(seen.len() > 4, "all was read in {seen:?}");
 }
