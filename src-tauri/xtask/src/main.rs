@@ -22,9 +22,9 @@ enum Task {
     Test(test::Options),
     /// Formatting, lints, types, generated bindings, dependency rules
     Check,
-    /// Messages a second, memory and start-up time, beside their targets
+    /// What the promises come to on this machine, beside their targets and the peers; a table at the end
     #[cfg(unix)]
-    Bench,
+    Bench(xtask::bench::Options),
     /// The Autobahn suite through the engine; the results go to docs/conformance.md
     #[cfg(unix)]
     Autobahn,
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Check => check::run(),
         #[cfg(unix)]
-        Task::Bench => xtask::bench::run(),
+        Task::Bench(options) => xtask::bench::run(&options),
         #[cfg(unix)]
         Task::Autobahn => xtask::autobahn::run(),
         Task::Sim(options) => sim::days(&options),

@@ -53,7 +53,7 @@ enum Runner {
     Npm,
 }
 
-const SUITES: [Suite; 7] = [
+const SUITES: [Suite; 8] = [
     Suite { name: "core", runner: Runner::Cargo(&["-p", "heartwire-core"]) },
     Suite {
         name: "bindings",
@@ -61,6 +61,7 @@ const SUITES: [Suite; 7] = [
     },
     Suite { name: "engine", runner: Runner::Cargo(&["-p", "heartwire-engine"]) },
     Suite { name: "sim", runner: Runner::Cargo(&["-p", "heartwire-sim", "--profile", "sim"]) },
+    Suite { name: "bench", runner: Runner::Cargo(&["-p", "heartwire-bench"]) },
     Suite { name: "xtask", runner: Runner::Cargo(&["-p", "xtask"]) },
     Suite { name: "ui", runner: Runner::Npm },
     Suite { name: "app", runner: Runner::Desktop },
@@ -225,7 +226,7 @@ mod tests {
             SUITES.into_iter().filter(|suite| wanted(suite, &options)).collect::<Vec<_>>()
         };
         let names: Vec<_> = chosen(&[]).iter().map(|suite| suite.name).collect();
-        assert_eq!(names, ["core", "bindings", "engine", "sim", "xtask", "ui", "app"]);
+        assert_eq!(names, ["core", "bindings", "engine", "sim", "bench", "xtask", "ui", "app"]);
         assert_eq!(needs(&chosen(&["ui", "core"]), true), []);
         assert_eq!(needs(&chosen(&["engine"]), true), [Need::Proxies, Need::Bus, Need::Network]);
         assert_eq!(needs(&chosen(&["engine"]), false), [Need::Proxies, Need::Bus]);

@@ -1,5 +1,4 @@
-//! `cargo xtask bench`: what the promises about speed and size come to on this machine. A missed target is said plainly and
-//! is no failure: the figures are the result.
+//! What the app costs: the resident's memory without a window, and its start.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -10,11 +9,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use crate::command::{self, Failure, cargo, say};
+use super::{Row, Target, kib};
+use crate::command::Failure;
 use crate::desktop::Desktop;
-use crate::packages::Need;
 use crate::process::{Running, eventually, tied};
-use crate::{prepare, run, tools};
+use crate::tools;
 
 /// The resident without a window, at most, in MB of a million bytes.
 const TARGET_PSS_MB: f64 = 50.0;
@@ -28,24 +27,16 @@ const STARTS: usize = 9;
 const SETTLE: Duration = Duration::from_secs(10);
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-/// Builds with optimisations, measures, prints.
-pub fn run() -> Result<(), Failure> {
-    prepare::all(&[Need::Build, Need::Desktop, Need::Servers])?;
-    let binary = run::build_app(true)?;
-    say(format_args!("\nThis machine: {}", machine()));
-    say("\n== messages a second ==");
-    let mut throughput = cargo();
-    throughput.args(["bench", "--quiet", "-p", "heartwire-engine", "--bench", "link_throughput"]);
-    command::run(&mut throughput, "The benchmark must run before it can measure.")?;
-    say("\n== memory of the resident, no window ==");
+/// Its memory with one connection and with many.
+pub(super) fn memory(binary: &Path) -> Result<Vec<Row>, Failure> {
+    let mut rows = Vec::new();
     for connections in [1, 100] {
-        memory(&binary, connections)?;
+        rows.extend(memory_with(binary, connections)?);
     }
-    say("\n== start-up to the first `connected` on loopback ==");
-    start_up(&binary)
+    Ok(rows)
 }
 
-fn memory(binary: &Path, connections: usize) -> Result<(), Failure> {
+fn memory_with(binary: &Path, connections: usize) -> Result<[Row; 2], Failure> {
     let server = Server::start()?;
     let desktop = Desktop::start()?;
     let resident = Resident::start(&desktop, binary, server.port, connections)?;
@@ -53,16 +44,20 @@ fn memory(binary: &Path, connections: usize) -> Result<(), Failure> {
     thread::sleep(SETTLE);
     let rollup = format!("/proc/{}/smaps_rollup", resident.running.id());
     let rollup = fs::read_to_string(&rollup).map_err(Failure::io(format!("reading {rollup}")))?;
-    let [rss, pss, dirty] = ["Rss", "Pss", "Private_Dirty"].map(|key| megabytes(kib(&rollup, key)));
-    say(format_args!("{connections:3} connections: RSS {rss:.1} MB, PSS {pss:.1} MB, private dirty {dirty:.1} MB"));
-    if connections == 1 {
-        say(format_args!("target: PSS at most {TARGET_PSS_MB} MB, {}", verdict(pss <= TARGET_PSS_MB)));
-        say(format_args!("target: private dirty at most {TARGET_DIRTY_MB} MB, {}", verdict(dirty <= TARGET_DIRTY_MB)));
-    }
-    Ok(())
+    let row = |key: &str, limit: f64, words: &str| {
+        let seen = megabytes(kib(&rollup, key));
+        Row {
+            figure: format!("the tray with no window, {connections} connections, {words}"),
+            seen: format!("{seen:.1} MB"),
+            target: Some(Target::at_most(format!("at most {limit} MB"), seen, limit)),
+            peer: String::new(),
+        }
+    };
+    Ok([row("Pss", TARGET_PSS_MB, "PSS"), row("Private_Dirty", TARGET_DIRTY_MB, "private dirty")])
 }
 
-fn start_up(binary: &Path) -> Result<(), Failure> {
+/// Its start, as the median of several.
+pub(super) fn start_up(binary: &Path) -> Result<Vec<Row>, Failure> {
     let server = Server::start()?;
     let mut took = Vec::new();
     for _ in 0..STARTS {
@@ -74,10 +69,13 @@ fn start_up(binary: &Path) -> Result<(), Failure> {
         took.push(connected.ok_or_else(|| Failure::new("the status has no `since_ms`"))?.saturating_sub(before));
     }
     took.sort_unstable();
-    let median = took[took.len() / 2];
-    say(format_args!("median of {STARTS} starts: {median} ms (all: {took:?})"));
-    say(format_args!("target: at most {TARGET_START_MS} ms, {}", verdict(median <= TARGET_START_MS)));
-    Ok(())
+    let (median, longest) = (took[took.len() / 2], took[took.len() - 1]);
+    Ok(vec![Row {
+        figure: "start to the first `connected` on loopback".to_owned(),
+        seen: format!("median {median} ms ({} to {longest} ms in {STARTS} starts)", took[0]),
+        target: Some(Target::when(format!("at most {TARGET_START_MS} ms"), median <= TARGET_START_MS)),
+        peer: String::new(),
+    }])
 }
 
 /// The tests' own server; it ends when dropped.
@@ -138,50 +136,11 @@ impl Resident {
     }
 }
 
-/// The value of a line `Key:   123 kB`.
-fn kib(rollup: &str, key: &str) -> u64 {
-    let line = rollup.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or_default()
-}
-
 fn megabytes(kib: u64) -> f64 {
     f64::from(u32::try_from(kib).unwrap_or(u32::MAX)) * 1024.0 / 1e6
-}
-
-fn verdict(reached: bool) -> &'static str {
-    if reached { "reached" } else { "MISSED" }
 }
 
 fn since_epoch_ms() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Processor, cores, memory, system, kernel.
-fn machine() -> String {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let field = |text: &str, key: &str, separator: char| {
-        let line =
-            text.lines().find_map(|line| line.strip_prefix(key)?.trim_start().strip_prefix(separator).map(str::trim));
-        line.unwrap_or("unknown").trim_matches('"').to_owned()
-    };
-    let cores = thread::available_parallelism().map_or(0, usize::from);
-    let processor = field(&read("/proc/cpuinfo"), "model name", ':');
-    let memory = kib(&read("/proc/meminfo"), "MemTotal") / 1024 / 1024;
-    let system = field(&read("/etc/os-release"), "PRETTY_NAME", '=');
-    format!("{processor}, {cores} cores, {memory} GiB, {system}, Linux {}", read("/proc/sys/kernel/osrelease").trim())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_read_from_the_rollup_by_their_whole_name() {
-        let rollup = "00400000-7fff ---p 00000000 00:00 0 [rollup]\nRss:   47000 kB\nPss:   31000 kB\nPss_Dirty:   9 kB\nPrivate_Dirty:   12345 kB\n";
-        assert_eq!(
-            [kib(rollup, "Rss"), kib(rollup, "Pss"), kib(rollup, "Private_Dirty"), kib(rollup, "Swap")],
-            [47000, 31000, 12345, 0]
-        );
-    }
 }
