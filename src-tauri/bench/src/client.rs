@@ -12,8 +12,11 @@ use futures_util::StreamExt;
 use heartwire_core::dialect::Dialects;
 use heartwire_core::listen::Event;
 use heartwire_core::view::LinkState;
+use heartwire_engine::clock::Clock;
+use heartwire_engine::dial::DialRequest;
 use heartwire_engine::driver::{Command, ConnectionId, DriverEvent, DriverEventKind, DriverOptions, spawn};
 use heartwire_engine::supervisor::{self, Source};
+use heartwire_engine::tls::TlsConfig;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep};
@@ -231,12 +234,20 @@ impl Fleet {
     }
 
     fn open_links(&mut self, count: usize) -> Result<(), Failure> {
+        // Links of one process share these, as the supervisor has it.
+        let (tls, clock) = (TlsConfig::platform(), Clock::system());
         let connection = crate::links::connection(self.port, &Times::default())?;
         for _ in 0..count {
             let seed = self.kept.len() as u64;
             let dialect = Box::new(self.dialects.of(&connection));
-            let options = DriverOptions::new(ConnectionId(seed), connection.clone());
-            let driver = spawn(DriverOptions { seed, dialect, ..options }, self.events.clone());
+            let options = DriverOptions {
+                request: DialRequest::new(&connection, tls.clone()),
+                clock: clock.clone(),
+                seed,
+                dialect,
+                ..DriverOptions::new(ConnectionId(seed), connection.clone())
+            };
+            let driver = spawn(options, self.events.clone());
             driver.command(Command::Start);
             self.kept.push(Box::new(driver));
         }

@@ -119,7 +119,12 @@ impl Link {
 
     /// The next thing to do.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let next = self.outputs.pop_front();
+        if next.is_none() {
+            // An idle link keeps no room for what it may say one day.
+            self.outputs = VecDeque::new();
+        }
+        next
     }
 
     /// When to come back with [`Input::Timeout`], unless something else happens first. Never a moment that the last

@@ -38,6 +38,7 @@ mod timer;
 
 use std::time::Duration;
 
+use futures_channel::mpsc::{UnboundedSender, unbounded};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -103,14 +104,14 @@ pub enum DriverEventKind {
 /// A running driver. Dropping the handle stops it as [`Command::Stop`] does.
 #[derive(Debug)]
 pub struct DriverHandle {
-    commands: mpsc::UnboundedSender<Command>,
+    commands: UnboundedSender<Command>,
     task: JoinHandle<()>,
 }
 
 impl DriverHandle {
     /// Gives a command. False: the driver has ended.
     pub fn command(&self, command: Command) -> bool {
-        self.commands.send(command).is_ok()
+        self.commands.unbounded_send(command).is_ok()
     }
 
     /// Stops the driver, if that was not done yet, and waits until its socket is closed: at most about a second.
@@ -160,6 +161,7 @@ impl DriverOptions {
 
 /// Starts a driver. It waits for [`Command::Start`], and ends with [`Command::Stop`] or when its events are dropped.
 pub fn spawn(options: DriverOptions, events: mpsc::Sender<DriverEvent>) -> DriverHandle {
-    let (commands, inbox) = mpsc::unbounded_channel();
-    DriverHandle { commands, task: tokio::spawn(Driver::new(options, inbox, events).run()) }
+    let (commands, inbox) = unbounded();
+    let mut driver = Driver::new(options, inbox, events);
+    DriverHandle { commands, task: tokio::spawn(async move { driver.run().await }) }
 }

@@ -86,6 +86,8 @@ impl Outbox {
             self.waiting.push_front(refused.kind);
             self.reserving = Some(Box::pin(self.events.clone().reserve_owned()));
         }
+        // An idle link keeps no room for what it may say one day.
+        self.waiting = VecDeque::new();
     }
 
     fn close(&mut self) {

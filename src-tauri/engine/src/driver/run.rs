@@ -9,6 +9,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_channel::mpsc::UnboundedReceiver;
+use futures_util::StreamExt;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -51,7 +53,7 @@ pub(super) struct Driver {
     wire: Wire,
     dialect: Box<dyn Dialect + Send>,
     make_dialect: DialectMaker,
-    inbox: mpsc::UnboundedReceiver<Command>,
+    inbox: UnboundedReceiver<Command>,
     outbox: Outbox,
     /// What is being read. It is kept here so that a panic on the way does not cost what was read before it.
     found: Read,
@@ -69,7 +71,7 @@ pub(super) struct Driver {
 impl Driver {
     pub(super) fn new(
         options: DriverOptions,
-        inbox: mpsc::UnboundedReceiver<Command>,
+        inbox: UnboundedReceiver<Command>,
         events: mpsc::Sender<DriverEvent>,
     ) -> Self {
         let DriverOptions { id, connection, request, clock, seed, dialect: make_dialect } = options;
@@ -155,7 +157,7 @@ impl Driver {
     /// its peer by a later moment.
     fn commands(&mut self, now: Moment, cx: &mut Context<'_>) {
         for _ in 0..COMMANDS {
-            let command = match self.inbox.poll_recv(cx) {
+            let command = match self.inbox.poll_next_unpin(cx) {
                 Poll::Pending => return,
                 Poll::Ready(command) => command,
             };

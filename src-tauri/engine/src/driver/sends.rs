@@ -49,7 +49,12 @@ impl Sends {
 
     /// The next frame for the write buffer.
     pub(super) fn next(&mut self) -> Option<Message> {
-        match self.waiting.pop_front()? {
+        let Some(next) = self.waiting.pop_front() else {
+            // An idle link keeps no room for what it may send one day.
+            self.waiting = VecDeque::new();
+            return None;
+        };
+        match next {
             Waiting::Ping(payload) => Some(Message::Ping(payload)),
             Waiting::Text { mut rest, begun, told } => {
                 let part = rest.split_to(rest.len().min(FRAGMENT));

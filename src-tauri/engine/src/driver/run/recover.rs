@@ -7,7 +7,7 @@ use std::panic::AssertUnwindSafe;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, StreamExt};
 use tokio::time::sleep;
 
 use heartwire_core::cause::{Cause, CauseCode};
@@ -22,8 +22,9 @@ use crate::driver::{Command, DriverEventKind};
 const AFTER_PANIC: Duration = Duration::from_millis(250);
 
 impl Driver {
-    /// Runs until it is stopped.
-    pub(in crate::driver) async fn run(mut self) {
+    /// Runs until it is stopped. It borrows the driver: a future that owned it would have room for it in every step that
+    /// takes it over, and each link would pay for that.
+    pub(in crate::driver) async fn run(&mut self) {
         while is_panic(poll_fn(|cx| self.poll(cx))).await {
             tracing::error!(connection = self.name, "a link panicked; its socket is dropped and dialled anew");
             let salvaging = poll_fn(|cx| self.salvage(cx));
@@ -62,7 +63,7 @@ impl Driver {
     }
 
     /// The last word: nobody may think that this link still lives.
-    async fn give_up(mut self) {
+    async fn give_up(&mut self) {
         self.wire = Wire::None;
         let cause = Cause::new(
             CauseCode::Protocol,
@@ -79,7 +80,7 @@ impl Driver {
         poll_fn(|cx| {
             self.outbox.poll_send(cx);
             while !self.outbox.is_empty() {
-                match self.inbox.poll_recv(cx) {
+                match self.inbox.poll_next_unpin(cx) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(None | Some(Command::Stop)) => break,
                     // Nothing else can be done any more; whoever waits for an answer is told so by its end.
