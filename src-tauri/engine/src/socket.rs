@@ -1,6 +1,8 @@
 //! An upgraded socket: TCP, perhaps TLS, and WebSocket framing on one unsplit stream. It counts the bytes that arrive
 //! below TLS, because each of them is life, and it is dropped without ceremony unless it is asked to end politely.
 
+mod head;
+
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -15,6 +17,8 @@ use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
+
+use head::Head;
 
 /// How much one socket may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,23 +139,42 @@ impl Socket {
 
 /// What WebSocket frames travel on.
 #[derive(Debug)]
-pub(crate) enum Transport {
+pub(crate) struct Transport {
+    wire: Wire,
+    /// Until the head of the answer to the upgrade request has been given.
+    head: Option<Box<Head>>,
+}
+
+#[derive(Debug)]
+enum Wire {
     Plain(Metered),
     Tls(Box<TlsStream<Metered>>),
 }
 
 impl Transport {
+    pub(crate) fn plain(stream: Metered) -> Self {
+        Self::before_the_upgrade(Wire::Plain(stream))
+    }
+
+    pub(crate) fn tls(stream: TlsStream<Metered>) -> Self {
+        Self::before_the_upgrade(Wire::Tls(Box::new(stream)))
+    }
+
+    fn before_the_upgrade(wire: Wire) -> Self {
+        Self { wire, head: Some(Box::default()) }
+    }
+
     fn metered(&self) -> &Metered {
-        match self {
-            Self::Plain(metered) => metered,
-            Self::Tls(stream) => stream.get_ref().0,
+        match &self.wire {
+            Wire::Plain(metered) => metered,
+            Wire::Tls(stream) => stream.get_ref().0,
         }
     }
 
     fn metered_mut(&mut self) -> &mut Metered {
-        match self {
-            Self::Plain(metered) => metered,
-            Self::Tls(stream) => stream.get_mut().0,
+        match &mut self.wire {
+            Wire::Plain(metered) => metered,
+            Wire::Tls(stream) => stream.get_mut().0,
         }
     }
 }
@@ -256,6 +279,18 @@ impl AsyncWrite for Metered {
 
 impl AsyncRead for Transport {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Self { wire, head } = self.get_mut();
+        let Some(gathering) = head else { return Pin::new(wire).poll_read(cx, buffer) };
+        let result = gathering.poll_read(wire, cx, buffer);
+        if gathering.is_given() {
+            *head = None;
+        }
+        result
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
@@ -265,61 +300,23 @@ impl AsyncRead for Transport {
 
 impl AsyncWrite for Transport {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        match &mut self.get_mut().wire {
+            Wire::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Wire::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        match &mut self.get_mut().wire {
+            Wire::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Wire::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        match &mut self.get_mut().wire {
+            Wire::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Wire::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
-
-    use super::*;
-
-    async fn pair() -> (TcpStream, TcpStream) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (near, far) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
-        (near.unwrap(), far.unwrap().0)
-    }
-
-    #[tokio::test]
-    async fn what_was_read_too_early_is_read_first_and_counted_once() {
-        let (near, mut far) = pair().await;
-        let mut metered = Metered::new(near, Bytes::from_static(b"early "), Duration::from_secs(1)).unwrap();
-        far.write_all(b"late").await.unwrap();
-        let mut came = vec![0; 4];
-        metered.read_exact(&mut came).await.unwrap();
-        assert_eq!((came.as_slice(), metered.received), (&b"earl"[..], 4));
-        let mut came = vec![0; 6];
-        metered.read_exact(&mut came).await.unwrap();
-        assert_eq!((came.as_slice(), metered.received), (&b"y late"[..], 10));
-    }
-
-    #[cfg(target_os = "linux")]
-    #[tokio::test]
-    async fn the_kernel_is_told_how_long_to_wait_for_an_acknowledgement_and_sends_no_keepalive() {
-        let (near, _far) = pair().await;
-        let patience = Duration::from_millis(12_345);
-        let metered = Metered::new(near, Bytes::new(), patience).unwrap();
-        let socket = SockRef::from(&metered.tcp);
-        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(patience));
-        assert!(!socket.keepalive().unwrap());
     }
 }

@@ -156,7 +156,7 @@ async fn open(
     let tcp = Metered::new(tcp, early, request.unacknowledged).map_err(|error| failure::connecting(&error, None))?;
     let transport = match request.url.scheme() {
         "wss" => deadline.within("the TLS handshake was not finished", secure(&host, tcp, &request.tls)).await?,
-        _ => Transport::Plain(tcp),
+        _ => Transport::plain(tcp),
     };
     let config = Some(request.limits.websocket());
     let upgraded = async { Ok(client_async_with_config(upgrade, transport, config).await) };
@@ -189,7 +189,7 @@ async fn secure(host: &Host<&str>, tcp: Metered, tls: &TlsConfig) -> Result<Tran
     let client = tls.client().await?;
     let name = request::server_name(host)?;
     match TlsConnector::from(client.clone()).connect(name, tcp).await {
-        Ok(stream) => Ok(Transport::Tls(Box::new(stream))),
+        Ok(stream) => Ok(Transport::tls(stream)),
         Err(error) => {
             tls.failed(&client).await;
             Err(failure::securing(&error))

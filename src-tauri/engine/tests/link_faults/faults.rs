@@ -315,3 +315,15 @@ async fn invariant_30_a_stop_takes_a_second_at_most_wherever_the_connection_hang
     }
     running.join_all().await;
 }
+
+/// A slow relay may hand the answer on in any pieces; the deadline of the dial is what ends it, and nothing else.
+#[tokio::test]
+async fn invariant_5_an_upgrade_answer_in_pieces_of_any_size_is_taken() {
+    for size in [1, 2, 3] {
+        let pieces = Kind::Pieces { size, pause: Duration::from_millis(3) };
+        let net = Net::start(None, move |_| Course::one(Way::Down, 0, pieces.clone())).await;
+        let mut link = Link::start(net.connection());
+        link.until(LinkState::Connected).await;
+        assert_eq!(link.times(LinkState::Waiting), 0, "pieces of {size}: {:?}", link.seen);
+    }
+}

@@ -72,6 +72,7 @@ impl Link {
             Phase::Stopped | Phase::Paused | Phase::Dialing { .. } => {}
             Phase::Waiting { .. } | Phase::Blocked { .. } => self.dial_soon(now),
             Phase::Up(_) => {
+                self.judge(now);
                 self.let_go(now, NORMAL, CLOSE_LIMIT_RECONNECT);
                 self.status.cause = Some(Cause::new(CauseCode::ByPerson, "reconnecting because it was asked for"));
                 self.phase = Phase::Waiting { until: self.soonest(now), floor: now };

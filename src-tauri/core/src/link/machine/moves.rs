@@ -54,7 +54,7 @@ impl Link {
     }
 
     /// What the socket that is up has shown before it goes.
-    fn judge(&mut self, now: Moment) {
+    pub(super) fn judge(&mut self, now: Moment) {
         if let Phase::Up(vitals) = &self.phase
             && vitals.proved(now, &self.settings.heartbeat)
         {
