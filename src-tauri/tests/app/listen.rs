@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -27,10 +27,14 @@ pub struct Listen {
 impl Listen {
     /// Starts it with this configuration file and a home of its own.
     pub fn start(config: &str) -> Self {
+        Self::start_by(tied(HEARTWIRE), config)
+    }
+
+    /// The same by a command that starts what follows in its line, such as `unshare`.
+    pub fn start_by(mut command: Command, config: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("listen.toml");
         fs::write(&file, config).unwrap();
-        let mut command = tied(HEARTWIRE);
         command
             .args(["listen", "--json", "--config"])
             .arg(&file)

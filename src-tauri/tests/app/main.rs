@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests as a whole: their helpers may fail them too")]
 
+mod causes;
 mod desktop;
 mod faults;
 mod listen;

@@ -1,0 +1,131 @@
+//! Every cause code that can be provoked from outside, in the lines of `heartwire listen`. `docs/causes.md` has the same
+//! faults as commands for the hand.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+use std::thread;
+
+use heartwire_core::listen::Event;
+use heartwire_core::view::LinkState;
+use serde_json::Value;
+use xtask::process::{Running, tied};
+use xtask::tools;
+
+use crate::listen::{HEARTWIRE, Listen};
+use crate::server::SOON;
+
+/// The server of tests/servers/faults.py. It ends when dropped.
+struct Faults {
+    port: u64,
+    _running: Running,
+}
+
+impl Faults {
+    fn start() -> Self {
+        let mut python = tied(&tools::python().unwrap().to_string_lossy());
+        python.arg(tools::servers().join("faults.py")).stdout(Stdio::piped());
+        let mut running = Running::start(&mut python).unwrap();
+        let mut first = String::new();
+        BufReader::new(running.child().stdout.take().unwrap()).read_line(&mut first).unwrap();
+        let said: Value = serde_json::from_str(&first).unwrap();
+        Self { port: said["port"].as_u64().unwrap(), _running: running }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("ws://127.0.0.1:{}/{path}", self.port)
+    }
+}
+
+/// The first reason that `listen` gives for not being connected, with the state it leads to.
+fn first_cause(command: Command, url: &str, more: &str) -> (LinkState, String, String) {
+    let config = format!(
+        "[[connections]]\nname = \"it\"\nurl = \"{url}\"\nconnect_timeout = \"2s\"\n\
+         heartbeat = {{ every = \"500ms\", timeout = \"500ms\" }}\n{more}\n"
+    );
+    let mut listen = Listen::start_by(command, &config);
+    listen.wait_for(&format!("a cause at {url}"), SOON, |event| match event {
+        Event::State { state: state @ (LinkState::Waiting | LinkState::Blocked), cause: Some(cause), .. } => {
+            Some((*state, cause.code.clone(), cause.text.clone()))
+        }
+        _ => None,
+    })
+}
+
+/// Runs them side by side: most of their time is waiting.
+fn check_all(faults: Vec<(String, &'static str, LinkState, &'static str, &'static str)>) {
+    let check = |(url, more, state, code, part): (String, &str, LinkState, &str, &str)| {
+        let (found_state, found_code, text) = first_cause(tied(HEARTWIRE), &url, more);
+        assert_eq!((found_state, found_code.as_str()), (state, code), "{url} {more}: {text}");
+        assert!(text.contains(part), "{url} {more}: {text}");
+    };
+    thread::scope(|scope| {
+        for fault in faults {
+            scope.spawn(move || check(fault));
+        }
+    });
+}
+
+#[test]
+fn listen_names_what_a_server_does_wrong() {
+    use LinkState::{Blocked, Waiting};
+    let server = Faults::start();
+    let at = |path: &str| server.url(path);
+    check_all(vec![
+        (at("http/404"), "", Waiting, "http-404", "404 Not Found"),
+        (at("http/503"), "", Waiting, "http-503", "503 Service Unavailable"),
+        (at("elsewhere"), "", Waiting, "http-302", "elsewhere.example"),
+        (at("http/401"), "", Blocked, "unauthorized", "401 Unauthorized"),
+        (at("http/403"), "", Blocked, "unauthorized", "403 Forbidden"),
+        (at("no-websocket"), "", Waiting, "http-200", "200 OK"),
+        (at("no-answer"), "", Waiting, "connect-timeout", "no answer to the upgrade request within 2 s"),
+        (at("deaf"), "", Waiting, "heartbeat-timeout", "within 500 ms"),
+        (at("close/1000"), "", Waiting, "closed-1000", "it is done"),
+        (at("close/1005"), "", Waiting, "closed-1005", "it gave no code"),
+        (at("close/1012"), "", Waiting, "closed-1012", "it restarts"),
+        (at("close/1013"), "", Waiting, "closed-1013", "it is overloaded"),
+        (at("close/1008"), "", Blocked, "closed-1008", "against its rules"),
+        (at("close/4500"), "", Blocked, "closed-4500", "code 4500"),
+        (at("abort"), "", Waiting, "reset", "ended without a closing handshake"),
+        (at("large"), "", Waiting, "too-large", "at least 2097152 bytes; the limit is 1048576"),
+        (at("bad-text"), "", Waiting, "protocol", "not UTF-8"),
+    ]);
+}
+
+#[test]
+fn listen_names_what_is_in_the_way_to_a_server() {
+    use LinkState::{Blocked, Waiting};
+    let server = Faults::start();
+    // Nobody listens at this port while it is held like this.
+    let held = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let nobody = held.local_addr().unwrap().port();
+    drop(held);
+    let wss = server.url("").replace("ws://", "wss://");
+    check_all(vec![
+        ("ws://no-such-host.invalid/".to_owned(), "proxy = { url = \"none\" }", Waiting, "dns", "no-such-host.invalid"),
+        (format!("ws://127.0.0.1:{nobody}/"), "", Waiting, "refused", "nobody listens"),
+        (wss.clone(), "", Waiting, "tls", "TLS handshake"),
+        (server.url(""), "proxy = { url = \"socks5h://127.0.0.1:1\" }", Waiting, "proxy", "127.0.0.1:1"),
+        (wss, "tls = { ca_file = \"/no/such/ca.pem\" }", Blocked, "configuration", "/no/such/ca.pem"),
+        (
+            server.url(""),
+            "auth = { kind = \"token\", secret = { env = \"NO_SUCH_VARIABLE\" } }",
+            Blocked,
+            "configuration",
+            "NO_SUCH_VARIABLE",
+        ),
+    ]);
+}
+
+#[test]
+fn listen_names_a_computer_without_a_network() {
+    let name = "listen_names_a_computer_without_a_network";
+    if !rustix::process::geteuid().is_root() {
+        return xtask::test::skip(name, "a network namespace needs root");
+    }
+    let mut alone = tied("unshare");
+    alone.args(["--net", HEARTWIRE]);
+    let (state, code, text) = first_cause(alone, "ws://192.0.2.1/", "");
+    assert_eq!((state, code.as_str()), (LinkState::Waiting, "unreachable"), "{text}");
+    assert!(text.contains("no network"), "{text}");
+}
