@@ -15,6 +15,8 @@ use heartwire_core::view::LinkState;
 use heartwire_engine::clock::Clock;
 use heartwire_engine::dial::DialRequest;
 use heartwire_engine::driver::{Command, ConnectionId, DriverEvent, DriverEventKind, DriverOptions, spawn};
+use heartwire_engine::environment::EnvironmentSource;
+use heartwire_engine::secrets::Keyring;
 use heartwire_engine::supervisor::{self, Source};
 use heartwire_engine::tls::TlsConfig;
 use tokio::net::TcpStream;
@@ -267,7 +269,16 @@ impl Fleet {
             }
         });
         let settings = Source::Given(Box::new(settings(self.port, count, &Times::default())?));
-        let options = supervisor::Options { settings, database: None, notify: None, demo: false, events: Some(events) };
+        let options = supervisor::Options {
+            settings,
+            database: None,
+            notify: None,
+            demo: false,
+            events: Some(events),
+            environment: EnvironmentSource::ThisComputer,
+            // Nothing here has a secret in it.
+            keyring: Keyring::session("heartwire-bench".to_owned()),
+        };
         self.kept.push(Box::new(supervisor::start(options).await?));
         Ok(())
     }
