@@ -279,3 +279,43 @@ fn invariant_26_the_wall_clock_cannot_be_told_to_a_link() {
     assert_eq!(day(0), usual);
     assert_eq!(day(86_400_000), usual);
 }
+
+#[test]
+fn invariant_24_a_dial_from_before_a_change_that_fails_is_followed_by_another_at_once() {
+    let hints = [
+        Input::NetworkChanged(Path::Same),
+        Input::NetworkChanged(Path::Moved),
+        Input::Resumed(Duration::ZERO),
+        Input::Reconnect,
+        Input::CredentialsChanged,
+    ];
+    for hint in hints {
+        let mut settings = settings();
+        settings.backoff.fixed = Some(ms(20_000));
+        let mut rig = Rig::new(settings);
+        rig.input(Input::Start);
+        rig.wait(5_000);
+        rig.take();
+        rig.input(hint.clone());
+        rig.wait(5_000);
+        let failing = rig.generation();
+        rig.input(Input::DialFailed(failing, cause(CauseCode::ConnectTimeout)));
+        rig.wait(250);
+        assert_eq!(rig.dials().len(), 1, "{hint:?}");
+        // Once: the next failure waits as ever.
+        let failing = rig.generation();
+        rig.input(Input::DialFailed(failing, cause(CauseCode::Refused)));
+        assert!(rig.wait_for_dial(22_000) >= 18_000, "{hint:?}");
+    }
+}
+
+#[test]
+fn invariant_18_also_after_a_hint_a_failing_dial_keeps_to_what_the_server_asked_for() {
+    let mut rig = Rig::new(settings());
+    rig.input(Input::Start);
+    rig.input(Input::NetworkChanged(Path::Moved));
+    let failing = rig.generation();
+    let refused = Cause { retry_after: Some(ms(60_000)), ..cause(CauseCode::Http(503)) };
+    rig.input(Input::DialFailed(failing, refused));
+    assert!(rig.wait_for_dial(70_000) >= 60_000);
+}

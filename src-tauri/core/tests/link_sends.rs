@@ -5,8 +5,8 @@ mod link_rig;
 
 use heartwire_core::cause::{Cause, CauseCode};
 use heartwire_core::link::{
-    Frame, Generation, Input, NotSent, Output, Path, QUEUE_AGE, QUEUE_BYTES, QUEUE_TEXTS, RESUME_TRIES, ResumeData,
-    SendId,
+    Frame, Generation, HeartbeatKind, Input, NotSent, Output, Path, QUEUE_AGE, QUEUE_BYTES, QUEUE_TEXTS, RESUME_TRIES,
+    ResumeData, SendId,
 };
 use heartwire_core::view::LinkState;
 use link_rig::{EVERY, Rig, cause, ms, send, settings};
@@ -234,4 +234,20 @@ fn invariant_21_proof_and_newer_data_begin_the_count_anew() {
     assert_eq!((dropped(&rig), rig.link.resume_data()), (0, Some(&data("43"))));
     fail(&mut rig, cause(CauseCode::Http(400)));
     assert_eq!(dropped(&rig), 1);
+}
+
+#[test]
+fn invariant_21_where_only_silence_is_watched_the_data_are_dropped_too() {
+    let mut settings = settings();
+    settings.heartbeat.kind = HeartbeatKind::None;
+    let mut rig = Rig::new(settings);
+    rig.input(Input::ResumeFrom(Some(data("42"))));
+    rig.input(Input::Start);
+    for failures in 1..=RESUME_TRIES {
+        rig.wait_for_dial(400_000);
+        let up = rig.dial_ok();
+        rig.wait(1);
+        rig.input(Input::Closed(up, cause(CauseCode::Closed(4000))));
+        assert_eq!(dropped(&rig), usize::from(failures == RESUME_TRIES));
+    }
 }

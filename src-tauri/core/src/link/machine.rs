@@ -68,6 +68,9 @@ enum Phase {
     },
     Dialing {
         deadline: Moment,
+        /// Something that a wait would have been cut short for happened meanwhile. A dial from before it may hang on what
+        /// is no more; should it fail, the next one comes at once.
+        hinted: bool,
     },
     Up(Vitals),
 }
@@ -155,7 +158,7 @@ impl Link {
             Phase::Stopped | Phase::Paused => None,
             Phase::Waiting { until, .. } => Some(*until),
             Phase::Blocked { until } => *until,
-            Phase::Dialing { deadline } => Some(*deadline),
+            Phase::Dialing { deadline, .. } => Some(*deadline),
             Phase::Up(vitals) => vitals.next(&self.settings.heartbeat).map(|(at, _)| at),
         }
     }

@@ -142,7 +142,7 @@ pub enum Output {
     RoundTrip(Duration),
     /// A `Send` was not done and will not be.
     SendRefused(SendId, NotSent),
-    /// The server refused these resume data too often: the next handshake begins anew, and what lies between is a gap.
+    /// The server refused these resume data, which only dialects that can go on give, too often: the next handshake begins anew, and what lies between is a gap.
     ResumeDropped(ResumeData),
 }
 

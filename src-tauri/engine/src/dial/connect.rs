@@ -21,7 +21,9 @@ const HEAD_START: Duration = Duration::from_millis(250);
 
 /// A connection to a host, within the deadline.
 pub(super) async fn reach(host: &Host<&str>, port: u16, deadline: &Deadline) -> Result<TcpStream, Cause> {
-    let addresses = deadline.within("the name server did not answer", resolve(host, port)).await?;
+    let addresses = deadline.within("the name server did not answer", resolve(host, port)).await;
+    // One that does not answer may have nobody to ask.
+    let addresses = addresses.map_err(|cause| offline::cause().unwrap_or(cause))?;
     let mut race = Race { addresses, failed: Vec::new() };
     let won = deadline.within("no answer to the TCP connect", race.run()).await;
     won.map_err(|cause| race.with_failures(cause))

@@ -66,6 +66,8 @@ impl Judge {
             Hint::LookAtClock | Hint::Ticked(_) | Hint::NetworkChanged => {}
         }
         let slept = slept?;
+        // What was told before the sleep says nothing of the network after it.
+        self.changes.clear();
         self.told_at = Some(self.clock.now());
         Some(EnvironmentEvent::Resumed(slept))
     }

@@ -39,7 +39,10 @@ impl Head {
             // The end of the head may lie across two pieces.
             let search_from = self.bytes.len().saturating_sub(2);
             self.bytes.extend_from_slice(piece.filled());
-            self.whole = piece.filled().is_empty() || self.bytes.len() >= MOST || ends(&self.bytes[search_from..]);
+            self.whole = piece.filled().is_empty()
+                || self.bytes.len() >= MOST
+                || !may_be_http(&self.bytes)
+                || ends(&self.bytes[search_from..]);
         }
         let rest = &self.bytes[self.given..];
         let taken = rest.len().min(buffer.remaining());
@@ -47,6 +50,11 @@ impl Head {
         self.given += taken;
         Poll::Ready(Ok(()))
     }
+}
+
+/// Whatever begins otherwise is refused without waiting for more of it (RFC 9112, section 4).
+fn may_be_http(bytes: &[u8]) -> bool {
+    bytes.iter().zip(b"HTTP/").all(|(found, wanted)| found == wanted)
 }
 
 /// An empty line. A line ends with CRLF, or with LF alone (RFC 9112, section 2.2).
@@ -87,21 +95,26 @@ mod tests {
         let check = async |pieces: &[&str], expected: &str| {
             assert_eq!(first_read(pieces, 4096).await, (expected.to_owned(), true), "{pieces:?}");
         };
-        check(&["a: b\r\n\r\n"], "a: b\r\n\r\n").await;
-        check(&["a: b\r\n", "\r\nframe"], "a: b\r\n\r\nframe").await;
-        check(&["a: b\r", "\n\r", "\n"], "a: b\r\n\r\n").await;
-        check(&["a: b\n", "\n"], "a: b\n\n").await;
-        let bytes: Vec<String> = "a: b\r\n\r\n".chars().map(String::from).collect();
-        check(&bytes.iter().map(String::as_str).collect::<Vec<_>>(), "a: b\r\n\r\n").await;
+        check(&["HTTP/\r\n\r\n"], "HTTP/\r\n\r\n").await;
+        check(&["HTTP/\r\n", "\r\nframe"], "HTTP/\r\n\r\nframe").await;
+        check(&["HTTP/\r", "\n\r", "\n"], "HTTP/\r\n\r\n").await;
+        check(&["HTTP/\n", "\n"], "HTTP/\n\n").await;
+        let bytes: Vec<String> = "HTTP/\r\n\r\n".chars().map(String::from).collect();
+        check(&bytes.iter().map(String::as_str).collect::<Vec<_>>(), "HTTP/\r\n\r\n").await;
         // The peer leaves in the middle.
-        check(&["a: b\r\n", ""], "a: b\r\n").await;
+        check(&["HTTP/\r\n", ""], "HTTP/\r\n").await;
+        // No more is waited for where there is nothing to wait for.
+        check(&["SSH-2.0\r\n"], "SSH-2.0\r\n").await;
+        check(&["HT", "ML"], "HTML").await;
     }
 
     #[tokio::test]
     async fn a_small_buffer_gets_it_in_several_reads_and_a_long_head_is_not_gathered_for_ever() {
-        assert_eq!(first_read(&["a: b\r\n\r\n"], 3).await, ("a: ".to_owned(), false));
-        let long = "x".repeat(2048);
-        let (read, _) = first_read(&vec![long.as_str(); MOST / 2048], 4096).await;
+        assert_eq!(first_read(&["HTTP/\r\n\r\n"], 3).await, ("HTT".to_owned(), false));
+        let (begin, long) = (format!("HTTP/{}", "x".repeat(2043)), "x".repeat(2048));
+        let mut pieces = vec![long.as_str(); MOST / 2048];
+        pieces[0] = &begin;
+        let (read, _) = first_read(&pieces, 4096).await;
         assert_eq!(read.len(), 4096);
     }
 }

@@ -69,7 +69,8 @@ impl Link {
 
     fn reconnect(&mut self, now: Moment) {
         match self.phase {
-            Phase::Stopped | Phase::Paused | Phase::Dialing { .. } => {}
+            Phase::Stopped | Phase::Paused => {}
+            Phase::Dialing { .. } => self.hint(now),
             Phase::Waiting { .. } | Phase::Blocked { .. } => self.dial_soon(now),
             Phase::Up(_) => {
                 self.judge(now);
@@ -90,6 +91,8 @@ impl Link {
             Phase::Dialing { .. } => {
                 if slept > Duration::ZERO && self.last_dial.is_some_and(|dialled| now.since(dialled) >= slept) {
                     self.redial(now);
+                } else {
+                    self.hint(now);
                 }
             }
             // The news is older than the socket.
@@ -111,9 +114,8 @@ impl Link {
 
     fn network_changed(&mut self, now: Moment, path: Path) {
         match (&mut self.phase, path) {
-            // A dial finds its way through the network as it is.
-            (Phase::Stopped | Phase::Paused | Phase::Blocked { .. } | Phase::Dialing { .. }, _) => {}
-            (Phase::Waiting { .. }, _) => self.hint(now),
+            (Phase::Stopped | Phase::Paused | Phase::Blocked { .. }, _) => {}
+            (Phase::Waiting { .. } | Phase::Dialing { .. }, _) => self.hint(now),
             (Phase::Up(_), Path::Moved) => {
                 let text = "this computer's address towards the server changed";
                 self.replace(now, Cause::new(CauseCode::NetworkChanged, text));

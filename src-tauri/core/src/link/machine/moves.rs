@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{CONNECT_GRACE, Closing, DIAL_GAP, Link, Phase};
 use crate::cause::Cause;
 use crate::link::backoff::Wait;
-use crate::link::{Generation, LinkStatus, NotSent, Output, Verdict};
+use crate::link::{Generation, HeartbeatKind, LinkStatus, NotSent, Output, Verdict};
 use crate::time::Moment;
 use crate::view::LinkState;
 
@@ -31,6 +31,7 @@ impl Link {
         }
         let wait = Wait::draw(verdict, cause.retry_after, &self.settings.backoff, self.failures, &mut self.rng);
         let cause_offline = cause.offline;
+        let hinted = matches!(self.phase, Phase::Dialing { hinted: true, .. });
         self.status.cause = Some(cause);
         let until = wait.map(|wait| (now + wait.delay).max(self.soonest(now)));
         match (verdict, wait, until) {
@@ -43,6 +44,9 @@ impl Link {
                     self.last_delay = wait.delay;
                 }
                 self.phase = Phase::Waiting { until, floor: now + wait.floor };
+                if hinted {
+                    self.hasten(now);
+                }
                 self.announce_wait();
             }
             (_, _, until) => {
@@ -58,7 +62,10 @@ impl Link {
         if let Phase::Up(vitals) = &self.phase
             && vitals.proved(now, &self.settings.heartbeat)
         {
-            self.resume.accepted();
+            // Where only silence is watched there is no other proof than time.
+            if self.settings.heartbeat.kind != HeartbeatKind::None || vitals.uptime(now) >= STEADY {
+                self.resume.accepted();
+            }
             if vitals.uptime(now) >= STEADY.max(self.last_delay) {
                 self.failures = 0;
             }
@@ -83,16 +90,24 @@ impl Link {
         self.dial_soon(now);
     }
 
-    /// Waiting may be pointless now: dials as soon as the server's own wish and the gap between dials allow.
+    /// Waiting may be pointless now.
     pub(super) fn hint(&mut self, now: Moment) {
-        let soonest = self.soonest(now);
-        if let Phase::Waiting { until, floor } = &mut self.phase {
-            let soonest = soonest.max(*floor);
-            if soonest < *until {
-                *until = soonest;
-                self.announce_wait();
-            }
+        if let Phase::Dialing { hinted, .. } = &mut self.phase {
+            *hinted = true;
         }
+        if self.hasten(now) {
+            self.announce_wait();
+        }
+    }
+
+    /// Brings the next dial as near as the server's own wish and the gap between dials allow. False: it is that near.
+    fn hasten(&mut self, now: Moment) -> bool {
+        let soonest = self.soonest(now);
+        let Phase::Waiting { until, floor } = &mut self.phase else { return false };
+        let soonest = soonest.max(*floor);
+        let is_sooner = soonest < *until;
+        *until = soonest.min(*until);
+        is_sooner
     }
 
     /// Nobody knows when there will be a socket: those who wait for one are told.
@@ -132,7 +147,8 @@ impl Link {
         self.generation = Generation(self.generation.0 + 1);
         self.attempt = self.attempt.saturating_add(1);
         self.last_dial = Some(now);
-        self.phase = Phase::Dialing { deadline: now + self.settings.connect_timeout + CONNECT_GRACE };
+        let deadline = now + self.settings.connect_timeout + CONNECT_GRACE;
+        self.phase = Phase::Dialing { deadline, hinted: false };
         self.resume.dialled();
         self.outputs.push_back(Output::Dial(self.generation));
         let cause = self.status.cause.clone();
