@@ -237,7 +237,7 @@ impl Fleet {
 
     fn open_links(&mut self, count: usize) -> Result<(), Failure> {
         // Links of one process share these, as the supervisor has it.
-        let (tls, clock) = (TlsConfig::platform(), Clock::system());
+        let (tls, clock) = (TlsConfig::platform(), Clock::system().with_alarm());
         let connection = crate::links::connection(self.port, &Times::default())?;
         for _ in 0..count {
             let seed = self.kept.len() as u64;

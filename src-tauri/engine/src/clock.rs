@@ -1,17 +1,24 @@
 //! The one clock of links: it counts the time this computer sleeps, which tokio's timers do not. Tests make it leap.
 
+#[cfg(target_os = "linux")]
+mod alarm;
+
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use heartwire_core::time::Moment;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep as TokioSleep, sleep_until};
 
 /// Tells links what time it is. Clones tell the same time.
 #[derive(Clone, Debug)]
 pub struct Clock {
     origin: Instant,
     sleep: Arc<Sleep>,
+    #[cfg(target_os = "linux")]
+    alarm: Option<Arc<alarm::Alarm>>,
 }
 
 /// How long this computer has slept since the clock was made.
@@ -41,7 +48,38 @@ impl Clock {
     }
 
     fn of(sleep: Sleep) -> Self {
-        Self { origin: Instant::now(), sleep: Arc::new(sleep) }
+        Self {
+            origin: Instant::now(),
+            sleep: Arc::new(sleep),
+            #[cfg(target_os = "linux")]
+            alarm: None,
+        }
+    }
+
+    /// The same clock with one timer of the system for all who share it, which wakes an idle computer less often than
+    /// tokio's timers and also when it has slept through a deadline. To be called in a runtime of tokio; where the
+    /// system gives no such timer, tokio's are used.
+    #[must_use]
+    pub fn with_alarm(self) -> Self {
+        #[cfg(target_os = "linux")]
+        return match alarm::Alarm::new() {
+            Ok(alarm) => Self { alarm: Some(Arc::new(alarm)), ..self },
+            Err(error) => {
+                tracing::warn!(%error, "the system gives no timer for links; they do without");
+                self
+            }
+        };
+        #[cfg(not(target_os = "linux"))]
+        self
+    }
+
+    /// A timer that keeps this clock's time.
+    pub(crate) fn timer(&self) -> Timer {
+        #[cfg(target_os = "linux")]
+        if let Some(alarm) = &self.alarm {
+            return Timer::Alarm(alarm::Ticket::new(Arc::clone(alarm)));
+        }
+        Timer::Tokio(Box::pin(sleep_until(Instant::now())))
     }
 
     /// The time since the clock was made, sleep included. It never goes back and knows nothing of the wall clock.
@@ -64,6 +102,32 @@ impl Clock {
     /// When a timer of tokio has to fire to fire at this moment, should the computer not sleep until then.
     pub fn instant(&self, at: Moment) -> Instant {
         self.origin + at.since_origin().saturating_sub(self.suspended())
+    }
+}
+
+/// Something that fires once after it was set.
+#[derive(Debug)]
+pub(crate) enum Timer {
+    Tokio(Pin<Box<TokioSleep>>),
+    #[cfg(target_os = "linux")]
+    Alarm(alarm::Ticket),
+}
+
+impl Timer {
+    pub(crate) fn set(&mut self, at: Instant) {
+        match self {
+            Self::Tokio(sleep) => sleep.as_mut().reset(at),
+            #[cfg(target_os = "linux")]
+            Self::Alarm(ticket) => ticket.set(at),
+        }
+    }
+
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Tokio(sleep) => sleep.as_mut().poll(cx),
+            #[cfg(target_os = "linux")]
+            Self::Alarm(ticket) => ticket.poll(cx),
+        }
     }
 }
 

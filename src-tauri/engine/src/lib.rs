@@ -9,6 +9,8 @@ pub mod driver;
 pub mod environment;
 pub mod notifier;
 pub mod paths;
+#[cfg(target_os = "linux")]
+mod readable;
 pub mod secrets;
 pub mod settings_file;
 pub mod socket;

@@ -66,8 +66,9 @@ pub enum Command {
     Pause,
     /// The person wants a dial now.
     Reconnect,
-    /// This computer woke; for how long it was asleep the clock says.
-    Resumed,
+    /// This computer woke after so long asleep. Zero: nobody can tell how long. Where the driver's clock shows a sleep, that
+    /// counts instead.
+    Resumed(Duration),
     /// This computer's network changed.
     NetworkChanged,
     /// The credentials were changed: a blocked link dials.
@@ -95,7 +96,8 @@ pub enum DriverEventKind {
     Status(LinkStatus, Option<Duration>),
     /// A heartbeat was answered after this time.
     RoundTrip(Duration),
-    /// The server did not take these resume data: the next socket begins anew, and what lies between is a gap.
+    /// The server did not take these resume data: the next socket begins anew, and what lies between is a gap. Only of
+    /// dialects that can go on from somewhere; the plain one cannot.
     ResumeDropped(ResumeData),
     /// Messages came, in this order. Until this is taken from the channel nothing more is read.
     Messages(Vec<Message>),

@@ -34,6 +34,12 @@ const COMMANDS: usize = 32;
 /// A shorter sleep is a pause like any other. Two clocks that are read one after the other are never this far apart.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(500);
 
+/// How long after a wake that the clock showed somebody may still tell of the same one.
+const SAME_WAKE: Duration = Duration::from_secs(60);
+
+/// How much of what came before a sleep is read before the socket may be given up, in turns of reading.
+const TURNS_BEFORE_SLEEP: u32 = 64;
+
 type Dialing = Pin<Box<dyn Future<Output = Result<Socket, Cause>> + Send>>;
 
 /// The socket, of which there is at most one.
@@ -47,8 +53,10 @@ pub(super) struct Driver {
     name: String,
     link: Link,
     clock: Clock,
-    /// How much of the clock's sleep the link was told of.
+    /// How much of the clock's sleep the link was told of,
     slept: Duration,
+    /// and when it last was.
+    woke: Option<Moment>,
     request: DialRequest,
     wire: Wire,
     dialect: Box<dyn Dialect + Send>,
@@ -85,6 +93,8 @@ impl Driver {
             name: connection.name,
             link: Link::new(settings, seed),
             slept: clock.suspended(),
+            woke: None,
+            timer: Timer::new(&clock),
             clock,
             request,
             wire: Wire::None,
@@ -93,7 +103,6 @@ impl Driver {
             inbox,
             outbox: Outbox::new(id, events),
             found: Read::default(),
-            timer: Timer::new(),
             asking: BTreeMap::new(),
             last_send: SendId(0),
             again: false,
@@ -136,8 +145,14 @@ impl Driver {
         let slept = total.saturating_sub(self.slept);
         if slept >= SHORTEST_SLEEP {
             self.slept = total;
-            self.read(cx);
-            self.input(Input::Resumed(slept));
+            // What is here by now belongs to the time before the sleep, or the link would take it for heard just now.
+            let now = self.now();
+            let mut turns = TURNS_BEFORE_SLEEP;
+            while self.read_as_of(Some(now - slept), cx) && turns > 0 {
+                turns -= 1;
+            }
+            self.woke = Some(now);
+            self.input_at(now, Input::Resumed(slept));
         }
     }
 
@@ -165,8 +180,7 @@ impl Driver {
                 Some(Command::Start) => self.input_at(now, Input::Start),
                 Some(Command::Pause) => self.input_at(now, Input::Pause),
                 Some(Command::Reconnect) => self.input_at(now, Input::Reconnect),
-                // Where time is missing, the link knows already.
-                Some(Command::Resumed) => self.input_at(now, Input::Resumed(Duration::ZERO)),
+                Some(Command::Resumed(slept)) => self.resumed(now, slept),
                 Some(Command::NetworkChanged) => self.input_at(now, Input::NetworkChanged(self.path())),
                 Some(Command::CredentialsChanged) => self.input_at(now, Input::CredentialsChanged),
                 Some(Command::Send(text, told)) => self.send(now, text, told),
@@ -197,6 +211,12 @@ impl Driver {
         self.input_at(now, Input::Send(self.last_send, text));
     }
 
+    /// Somebody tells of a wake. Of one that the clock showed the link knows already.
+    fn resumed(&mut self, now: Moment, slept: Duration) {
+        let known = self.woke.is_some_and(|woke| now.since(woke) < SAME_WAKE);
+        self.input_at(now, Input::Resumed(if known { Duration::ZERO } else { slept }));
+    }
+
     /// Whether packets to the peer would still leave from the address that the socket has.
     fn path(&self) -> Path {
         match &self.wire {
@@ -222,14 +242,20 @@ impl Driver {
         }
     }
 
-    /// One budget of reading. True: there may be more.
+    /// One turn of reading. True: there may be more.
     fn read(&mut self, cx: &mut Context<'_>) -> bool {
+        self.read_as_of(None, cx)
+    }
+
+    /// The same, and what is found came by this moment; none: just now.
+    fn read_as_of(&mut self, moment: Option<Moment>, cx: &mut Context<'_>) -> bool {
         let Wire::Open(open) = &mut self.wire else { return false };
         let generation = open.generation;
         let full = self.outbox.holds_messages() && open.may_bring_messages();
         if full != open.reading_paused() {
             open.pause_reading(full);
-            self.input(if full { Input::ReadingPaused(generation) } else { Input::ReadingResumed(generation) });
+            let input = if full { Input::ReadingPaused(generation) } else { Input::ReadingResumed(generation) };
+            self.input_at(moment.unwrap_or_else(|| self.now()), input);
         }
         let Wire::Open(open) = &mut self.wire else { return false };
         if open.reading_paused() {
@@ -238,7 +264,7 @@ impl Driver {
         open.read(self.dialect.as_mut(), &mut self.found, cx);
         let Read { alive, answered, messages, fatal, end, more } = mem::take(&mut self.found);
         // One moment for all of it: life in the same breath as the end is no proof of life.
-        let now = self.now();
+        let now = moment.unwrap_or_else(|| self.now());
         if alive {
             self.input_at(now, Input::Bytes(generation));
         }

@@ -79,7 +79,7 @@ impl EnvironmentSource {
 impl Environment {
     /// Watches this computer. Nothing is waited for: what cannot be watched now is tried again with patience.
     pub fn watch(bus: SystemBus) -> Self {
-        let clock = Clock::system();
+        let clock = Clock::system().with_alarm();
         let (hint, hints) = mpsc::channel(64);
         let (sender, events) = mpsc::channel(16);
         let mut watches = JoinSet::new();

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use super::links::now_ms;
 use super::run::Run;
+use super::writes::Write;
 use crate::driver::{Command, ConnectionId};
 use crate::environment::EnvironmentEvent;
 
@@ -13,12 +15,20 @@ impl Run {
     pub(super) fn environment_changed(&mut self, event: EnvironmentEvent) {
         tracing::info!("{}", words(event));
         let command = || match event {
-            EnvironmentEvent::Resumed(_) => Command::Resumed,
+            EnvironmentEvent::Resumed(slept) => Command::Resumed(slept),
             EnvironmentEvent::NetworkChanged => Command::NetworkChanged,
         };
         let links: Vec<ConnectionId> = self.state.links.keys().copied().collect();
         for id in links {
             self.command(id, command());
+        }
+        if let EnvironmentEvent::Resumed(slept) = event {
+            for link in self.state.links.values_mut() {
+                let Some((asleep_ms, goes_on)) = link.slept(slept, now_ms()) else { continue };
+                self.writes.push(Write::EndSpan(goes_on.connection.clone(), asleep_ms));
+                self.writes.push(Write::BeginSpan(goes_on));
+            }
+            self.state.dirty = true;
         }
     }
 }

@@ -1,5 +1,8 @@
 //! One connection as the supervisor sees it: its driver, its last status, and the spans of its last day.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use heartwire_core::cause::{Cause, CauseCode, CauseView};
@@ -41,6 +44,8 @@ pub struct LinkRecord {
 pub struct Past {
     /// The span that lasts, as begun in memory.
     open: Option<(SpanKind, i64)>,
+    /// When the newest socket came up.
+    connected_ms: i64,
     /// Since when messages may be missing, while the outage lasts. Earlier than it where this computer slept.
     missing_since_ms: i64,
     spans: Vec<Span>,
@@ -125,14 +130,33 @@ impl LinkRecord {
         let mut end = None;
         if let Some(begin) = &begin {
             let heard_ms = self.last_heard(&status, now_ms);
-            end = (heard_ms < begin.at_ms).then_some(heard_ms);
-            self.end_span(heard_ms);
+            end = self.past.open.filter(|(_, from_ms)| *from_ms < heard_ms && heard_ms < begin.at_ms).map(|_| heard_ms);
+            self.end_span(end.unwrap_or(begin.at_ms));
             self.begin_span(begin.kind, begin.at_ms);
             self.past.missing_since_ms = heard_ms;
+        }
+        if status.state == LinkState::Connected {
+            self.past.connected_ms = now_ms;
         }
         self.state = status.state;
         self.status = Some(status);
         Changed { end, begin, attempts, events }
+    }
+
+    /// This computer slept and woke: in between nothing lasted. Some: what was is ended then, and goes on from now.
+    pub fn slept(&mut self, slept: Duration, now_ms: i64) -> Option<(i64, BeginSpan)> {
+        let (kind, from_ms) = self.past.open?;
+        let asleep_ms = now_ms.saturating_sub(millis(slept));
+        // A pause is no matter of this computer's, and what is younger than the sleep knows of it.
+        if kind == SpanKind::Paused || from_ms >= asleep_ms {
+            return None;
+        }
+        self.end_span(asleep_ms);
+        self.begin_span(kind, now_ms);
+        let status = self.status.as_ref();
+        let cause = status.and_then(|status| status.cause.as_ref()).filter(|_| kind == SpanKind::Down).map(Cause::view);
+        let attempts = status.map_or(0, |status| status.attempt);
+        Some((asleep_ms, self.span(kind, cause, attempts, now_ms)))
     }
 
     /// Takes an answered heartbeat.
@@ -190,14 +214,14 @@ impl LinkRecord {
         let cause = status.cause.as_ref().filter(|_| kind == SpanKind::Down).map(Cause::view);
         let slept = status.cause.as_ref().is_some_and(|cause| cause.code == CauseCode::Slept);
         // The outage of a dead link began when it was last heard; but sleep is none, and there it begins with the wake.
-        let at_ms = if slept { now_ms } else { self.last_heard(status, now_ms) };
+        let earliest = self.past.open.map_or(i64::MIN, |(_, from_ms)| from_ms);
+        let at_ms = if slept { now_ms } else { self.last_heard(status, now_ms).max(earliest) };
         Some(self.span(kind, cause, status.attempt, at_ms))
     }
 
     /// What a link was sent since then may be missing.
     fn last_heard(&self, status: &LinkStatus, now_ms: i64) -> i64 {
-        let earliest = self.past.open.map_or(i64::MIN, |(_, from_ms)| from_ms);
-        now_ms.saturating_sub(millis(status.silent_for)).max(earliest).min(now_ms)
+        now_ms.saturating_sub(millis(status.silent_for)).max(self.past.connected_ms).min(now_ms)
     }
 
     fn span(&self, kind: SpanKind, cause: Option<CauseView>, attempts: u32, at_ms: i64) -> BeginSpan {

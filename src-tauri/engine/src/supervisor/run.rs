@@ -26,8 +26,9 @@ use crate::store::{NewMessage, Store, StoreError};
 
 /// The shortest time between two snapshots.
 const SNAPSHOT_EVERY: Duration = Duration::from_millis(250);
-/// How often the store is told that Heartwire runs, so that a crash does not stretch a span.
-const ALIVE_EVERY: Duration = Duration::from_secs(60);
+/// How often the store is told that Heartwire runs, so that a crash does not stretch a span. It is told when something
+/// happens anyway, so that an idle computer is not woken for it; only where nothing does, after this time once more.
+const ALIVE_EVERY: Duration = Duration::from_secs(600);
 /// Closing handshakes are bounded to a second by the links; this is for what comes after them.
 const STOP_LIMIT: Duration = Duration::from_millis(1_500);
 /// How often old messages are removed, and after how many new ones at the latest.
@@ -126,6 +127,7 @@ impl Run {
 
     /// Takes one thing that happened; some once the supervisor is to end.
     async fn step(&mut self) -> Option<Option<oneshot::Sender<()>>> {
+        self.tell_alive();
         self.writes.launch();
         self.begin_change();
         let reading = !self.writes.full() && self.state.outbox.len() < MOST_EVENTS;
@@ -148,10 +150,7 @@ impl Run {
             () = sleep_until_some(snapshot_due) => self.publish(),
             () = sleep_until_some(summary_due) => self.popups.show_summary(),
             () = sleep_until_some(retry_at) => self.writes.release(),
-            () = sleep_until(self.alive_at) => {
-                self.alive_at = Instant::now() + ALIVE_EVERY;
-                self.writes.alive(now_ms());
-            }
+            () = sleep_until(self.alive_at + ALIVE_EVERY) => {}
             () = sleep_until(self.prune_at) => self.prune(),
         }
         None
@@ -176,6 +175,14 @@ impl Run {
                 self.mark_notified();
             }
             Err(error) => self.state.storage_problem(Some(error.to_string())),
+        }
+    }
+
+    fn tell_alive(&mut self) {
+        let now = Instant::now();
+        if now >= self.alive_at {
+            self.alive_at = now + ALIVE_EVERY;
+            self.writes.alive(now_ms());
         }
     }
 

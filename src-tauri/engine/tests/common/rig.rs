@@ -115,7 +115,7 @@ impl Link {
         let request = DialRequest::new(&connection, tls);
         let id = ConnectionId(7);
         Self::made_of(
-            DriverOptions { id, connection, request, clock: clock::Clock::system(), seed: 1, dialect },
+            DriverOptions { id, connection, request, clock: clock::Clock::system().with_alarm(), seed: 1, dialect },
             capacity,
         )
     }

@@ -38,7 +38,12 @@ async fn invariant_22_wake_network_change_and_reconnect_now_together_cause_one_d
     let mut link = Link::start(connection);
     drop(accept(&listener).await);
     link.until(LinkState::Waiting).await;
-    for command in [Command::Resumed, Command::NetworkChanged, Command::Reconnect, Command::Resumed] {
+    for command in [
+        Command::Resumed(Duration::ZERO),
+        Command::NetworkChanged,
+        Command::Reconnect,
+        Command::Resumed(Duration::ZERO),
+    ] {
         link.handle.command(command);
     }
     let _server = accept(&listener).await;

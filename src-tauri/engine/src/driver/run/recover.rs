@@ -53,7 +53,7 @@ impl Driver {
 
     fn recover(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let generation = self.link.status().generation;
-        self.timer = Timer::new();
+        self.timer = Timer::new(&self.clock);
         self.dialect = (self.make_dialect)();
         let cause =
             Cause::new(CauseCode::Protocol, "Heartwire failed on what the server sent; the connection is made anew");

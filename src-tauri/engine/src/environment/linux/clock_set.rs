@@ -12,8 +12,8 @@ use rustix::time::{
 };
 use tokio::io::unix::AsyncFd;
 
-use super::readable;
 use crate::environment::watch::{Hint, Lost, Watch};
+use crate::readable::readable;
 
 /// Sees the clock of the wall being set.
 #[derive(Debug)]

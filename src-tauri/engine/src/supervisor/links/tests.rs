@@ -1,0 +1,186 @@
+//! What is recorded of a link, in a wall clock that the test moves.
+
+use heartwire_core::link::Generation;
+use heartwire_core::settings::{ConnectionForm, resolve};
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::driver::{ConnectionId, DriverOptions, spawn};
+use crate::settings_file::{defaults, presets};
+
+const HOUR: i64 = 3_600_000;
+const START: i64 = 1_700_000_000_000;
+
+struct Recorded {
+    link: LinkRecord,
+    now_ms: i64,
+    /// Kind, begin, end of each span, in hours since the start.
+    rows: Vec<(SpanKind, f64, Option<f64>)>,
+    gaps: Vec<(Timestamp, Timestamp)>,
+}
+
+impl Recorded {
+    fn new() -> Self {
+        let (name, url) = (Some("crm".to_owned()), Some("ws://h/".to_owned()));
+        let form = ConnectionForm { name, url, ..ConnectionForm::default() };
+        let connection = resolve(&form, &defaults(), &presets()).unwrap();
+        let options = DriverOptions::new(ConnectionId(1), connection.clone());
+        let credentials = options.request.credentials.clone();
+        let link = LinkRecord::new(connection, spawn(options, mpsc::channel(1).0), credentials, START);
+        Self { link, now_ms: START, rows: Vec::new(), gaps: Vec::new() }
+    }
+
+    fn hours(at_ms: i64) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a few days")]
+        let hours = (at_ms - START) as f64 / HOUR as f64;
+        hours
+    }
+
+    fn end(&mut self, at_ms: i64) {
+        if let Some(last) = self.rows.last_mut().filter(|(_, _, end)| end.is_none()) {
+            last.2 = Some(Self::hours(at_ms).max(last.1));
+        }
+    }
+
+    fn begin(&mut self, begin: &BeginSpan) {
+        self.end(begin.at_ms);
+        self.rows.push((begin.kind, Self::hours(begin.at_ms), None));
+    }
+
+    fn pass(&mut self, ms: i64) {
+        self.now_ms += ms;
+    }
+
+    /// A status of the driver, with the silence that it tells of.
+    fn status(&mut self, state: LinkState, cause: Option<CauseCode>, silent_for: i64) {
+        let status = LinkStatus {
+            state,
+            generation: Generation(1),
+            attempt: 0,
+            retry_at: None,
+            cause: cause.map(|code| Cause::new(code, "as the test says")),
+            silent_for: Duration::from_millis(silent_for.unsigned_abs()),
+        };
+        let changed = self.link.status_changed(status, None, self.now_ms);
+        if let Some(end) = changed.end {
+            self.end(end);
+        }
+        if let Some(begin) = changed.begin {
+            self.begin(&begin);
+        }
+        self.gaps.extend(changed.events.into_iter().filter_map(|event| match event {
+            Event::Gap { from, to, .. } => Some((from, to)),
+            _ => None,
+        }));
+    }
+
+    fn woke(&mut self, slept: i64) {
+        if let Some((asleep_ms, goes_on)) = self.link.slept(Duration::from_millis(slept.unsigned_abs()), self.now_ms) {
+            self.end(asleep_ms);
+            self.begin(&goes_on);
+        }
+    }
+
+    /// Those that lasted.
+    fn lasting(&self) -> Vec<(SpanKind, f64, Option<f64>)> {
+        self.rows.iter().copied().filter(|(_, begin, end)| end.is_none_or(|end| end > *begin)).collect()
+    }
+
+    /// How much of the last day the strip calls up and down, in hours.
+    fn strip(&self) -> (f64, f64) {
+        let parts = self.link.view(self.now_ms).strip.parts;
+        let total = |kind| {
+            Self::hours(START + parts.iter().filter(|part| part.kind == kind).map(|part| part.length_ms).sum::<i64>())
+        };
+        (total(SpanKind::Up), total(SpanKind::Down))
+    }
+}
+
+/// Up for two hours, asleep for eight.
+fn night() -> Recorded {
+    let mut it = Recorded::new();
+    it.status(LinkState::Connected, None, 0);
+    it.pass(10 * HOUR);
+    it
+}
+
+#[tokio::test]
+async fn a_night_is_no_outage_and_its_gap_is_whole_whoever_tells_of_it_first() {
+    for driver_first in [true, false] {
+        let mut it = night();
+        if !driver_first {
+            it.woke(8 * HOUR);
+        }
+        it.status(LinkState::Waiting, Some(CauseCode::Slept), 8 * HOUR);
+        if driver_first {
+            it.woke(8 * HOUR);
+        }
+        it.pass(HOUR / 4);
+        it.status(LinkState::Connected, None, 0);
+        it.pass(HOUR);
+        let expected =
+            [(SpanKind::Up, 0.0, Some(2.0)), (SpanKind::Down, 10.0, Some(10.25)), (SpanKind::Up, 10.25, None)];
+        assert_eq!(it.lasting(), expected, "{driver_first}");
+        assert_eq!(it.strip(), (3.0, 0.25), "{driver_first}");
+        let at = |ms| timestamp(START + ms);
+        assert_eq!(it.gaps, [(at(2 * HOUR), at(10 * HOUR + HOUR / 4))], "{driver_first}");
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_outlives_a_nap_was_off_meanwhile() {
+    let mut it = night();
+    it.woke(8 * HOUR);
+    it.pass(HOUR);
+    assert_eq!(it.lasting(), [(SpanKind::Up, 0.0, Some(2.0)), (SpanKind::Up, 10.0, None)]);
+    assert_eq!((it.strip(), it.gaps.len()), ((3.0, 0.0), 0));
+}
+
+#[tokio::test]
+async fn a_link_that_does_not_answer_after_a_nap_is_out_since_the_wake_and_missed_what_came_since_it_was_heard() {
+    let mut it = night();
+    it.woke(8 * HOUR);
+    it.pass(2_000);
+    it.status(LinkState::Waiting, Some(CauseCode::HeartbeatTimeout), 8 * HOUR + 2_000);
+    it.pass(HOUR - 2_000);
+    it.status(LinkState::Connected, None, 0);
+    assert_eq!(
+        it.lasting(),
+        [(SpanKind::Up, 0.0, Some(2.0)), (SpanKind::Down, 10.0, Some(11.0)), (SpanKind::Up, 11.0, None)]
+    );
+    assert_eq!(it.gaps[0].0, timestamp(START + 2 * HOUR));
+}
+
+#[tokio::test]
+async fn an_outage_does_not_last_while_the_computer_sleeps() {
+    let mut it = Recorded::new();
+    it.status(LinkState::Connected, None, 0);
+    it.pass(HOUR);
+    it.status(LinkState::Waiting, Some(CauseCode::Refused), 0);
+    it.pass(9 * HOUR);
+    it.woke(8 * HOUR);
+    it.pass(HOUR);
+    it.status(LinkState::Connected, None, 0);
+    let expected = [
+        (SpanKind::Up, 0.0, Some(1.0)),
+        (SpanKind::Down, 1.0, Some(2.0)),
+        (SpanKind::Down, 10.0, Some(11.0)),
+        (SpanKind::Up, 11.0, None),
+    ];
+    assert_eq!(it.lasting(), expected);
+    assert_eq!(it.strip(), (1.0, 2.0));
+    assert_eq!(it.gaps, [(timestamp(START + HOUR), timestamp(START + 11 * HOUR))], "messages are missing all the time");
+}
+
+#[tokio::test]
+async fn a_pause_and_what_is_younger_than_the_sleep_go_on() {
+    let mut it = Recorded::new();
+    it.status(LinkState::Paused, None, 0);
+    it.pass(10 * HOUR);
+    it.woke(8 * HOUR);
+    it.status(LinkState::Connected, None, 0);
+    it.pass(1);
+    it.woke(8 * HOUR);
+    it.pass(HOUR - 1);
+    assert_eq!(it.lasting(), [(SpanKind::Paused, 0.0, Some(10.0)), (SpanKind::Up, 10.0, None)]);
+}
