@@ -317,7 +317,7 @@ impl World {
             _ if cause.offline => ms(90_000),
             CauseCode::Closed(1012) => ms(30_000),
             CauseCode::Closed(1013) => fixed.max(backoff.cap),
-            CauseCode::Unauthorized => ms(360_000),
+            CauseCode::Unauthorized | CauseCode::Configuration => ms(360_000),
             _ => usual,
         };
         let asked = cause.retry_after.unwrap_or_default().mul_f64(1.1);
@@ -383,8 +383,9 @@ impl World {
 
     fn is_blocked_for_a_while(&self) -> bool {
         let status = self.link.status();
-        let refused = status.cause.as_ref().is_some_and(|cause| cause.code == CauseCode::Unauthorized);
-        status.state == LinkState::Blocked && refused
+        let code = status.cause.as_ref().map(|cause| cause.code);
+        let may_change = matches!(code, Some(CauseCode::Unauthorized | CauseCode::Configuration));
+        status.state == LinkState::Blocked && may_change
     }
 }
 

@@ -271,11 +271,21 @@ fn invariant_16_the_backoff_starts_anew_only_after_proof_and_uptime() {
 
 #[test]
 fn invariant_17_refused_credentials_block_and_are_tried_again_later_or_when_they_change() {
+    blocks_and_is_tried_again(CauseCode::Unauthorized);
+}
+
+/// A file that was not there, or a certificate whose key came later.
+#[test]
+fn settings_that_cannot_work_block_and_are_tried_again_later_or_when_somebody_helps() {
+    blocks_and_is_tried_again(CauseCode::Configuration);
+}
+
+fn blocks_and_is_tried_again(code: CauseCode) {
     for seed in 0..50 {
         let mut rig = Rig::seeded(settings(), seed);
         rig.input(Input::Start);
         rig.take();
-        rig.input(Input::DialFailed(Generation(1), cause(CauseCode::Unauthorized)));
+        rig.input(Input::DialFailed(Generation(1), cause(code)));
         let told = rig.times(|output| matches!(output, Output::Status(status) if status.state == LinkState::Blocked));
         assert_eq!(told.len(), 1, "told once");
         // Neither sleep nor network can know better.
@@ -286,7 +296,7 @@ fn invariant_17_refused_credentials_block_and_are_tried_again_later_or_when_they
     for input in [Input::CredentialsChanged, BY_PERSON] {
         let mut rig = Rig::new(settings());
         rig.input(Input::Start);
-        rig.input(Input::DialFailed(Generation(1), cause(CauseCode::Unauthorized)));
+        rig.input(Input::DialFailed(Generation(1), cause(code)));
         rig.wait(20_000);
         rig.take();
         rig.input(input.clone());
@@ -417,7 +427,8 @@ fn invariant_19_close_codes_decide_between_retry_wait_and_block() {
 
 #[test]
 fn invariant_19_a_dialects_fatal_word_closes_politely_and_blocks() {
-    for (code, again) in [(CauseCode::Unauthorized, true), (CauseCode::Protocol, false)] {
+    let fatal = [(CauseCode::Unauthorized, true), (CauseCode::Configuration, true), (CauseCode::Protocol, false)];
+    for (code, again) in fatal {
         let (mut rig, generation) = Rig::connected(settings());
         rig.input(Input::Fatal(generation, cause(code)));
         assert_eq!(rig.state(), LinkState::Blocked);

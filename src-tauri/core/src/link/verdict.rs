@@ -8,8 +8,10 @@ use crate::cause::{Cause, CauseCode};
 /// How long a server that restarts (close code 1012, RFC 6455 section 7.4 and its registry) wants to be left alone.
 const RESTART: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
 
-/// When refused credentials are tried again without anybody's help, in case the server was wrong.
-const REFUSED: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(360));
+/// When what only a person can correct is tried again without anybody's help: the server that refused the credentials may
+/// have been wrong, and a file that the settings name may be there by now, because a disk was mounted later or a renewal
+/// was half done. What cannot work costs the server nothing, or a connection without a request, twelve times an hour.
+const UNAIDED: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(360));
 
 /// When a computer without a network looks again, in case nobody told of one: at most 60 times an hour.
 const OFFLINE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(90));
@@ -39,8 +41,7 @@ impl Verdict {
             return Self::LookBetween(OFFLINE.0, OFFLINE.1);
         }
         match cause.code {
-            CauseCode::Unauthorized => Self::Block { again: Some(REFUSED) },
-            CauseCode::Configuration => Self::Block { again: None },
+            CauseCode::Unauthorized | CauseCode::Configuration => Self::Block { again: Some(UNAIDED) },
             CauseCode::Closed(code) => Self::of_close(code),
             CauseCode::Dns
             | CauseCode::Refused

@@ -13,8 +13,8 @@ use crate::trace::{Generation, Why};
 
 /// The shortest uptime after which the delays may begin anew.
 const STEADY: Duration = Duration::from_secs(10);
-/// Refused credentials are tried again no sooner, and some day.
-const REFUSED: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(600));
+/// Refused credentials and settings that cannot work are tried again no sooner, and some day.
+const UNAIDED: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(600));
 /// A server that restarts is left alone for so long (1012).
 const RESTART: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
 /// Without a network there is a dial in this time (25).
@@ -156,8 +156,10 @@ impl Checker {
 
     fn wait(&self, now: Moment, why: &Why) -> Plan {
         match why.code {
-            CauseCode::Unauthorized => Plan::blocked_until(now + REFUSED.0, now + REFUSED.1, 17),
-            CauseCode::Configuration | CauseCode::Closed(1008 | 3500..=3999 | 4500..=4999) => Plan::never(19),
+            CauseCode::Unauthorized | CauseCode::Configuration => {
+                Plan::blocked_until(now + UNAIDED.0, now + UNAIDED.1, 17)
+            }
+            CauseCode::Closed(1008 | 3500..=3999 | 4500..=4999) => Plan::never(19),
             CauseCode::Closed(1012) => Plan::between(now + RESTART.0, now + RESTART.1, 19).of(Kind::CloseCode),
             CauseCode::Closed(1013) => {
                 let (least, most) = self.rules.longest();
