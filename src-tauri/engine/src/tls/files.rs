@@ -100,7 +100,7 @@ fn client(files: &ClientCertificate) -> Result<Client, Cause> {
     let what = format!("the client key {}", files.key);
     let text = read(&what, &files.key)?;
     let key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
-        pem::Error::NoItemsFound if is_encrypted(&text) => wrong(&format!(
+        _ if is_encrypted(&text) => wrong(&format!(
             "{what} has a passphrase, for which nobody is asked here: write it without one (openssl pkey -in OLD -out \
              NEW) into a file that only you can read"
         )),

@@ -174,17 +174,44 @@ async fn a_client_certificate_that_cannot_be_used_is_named() {
     let words = format!("{shown_key} is not the key of the client certificate {shown_certificate}: give the pair");
     check(&certificate, &other, &words).await;
 
-    for heading in [
-        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
-        "-----BEGIN DSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END DSA PRIVATE KEY-----\n",
-    ] {
-        let locked = file("locked.key", heading);
-        let text = wrong(with_client(TlsSettings::default(), &certificate, &locked)).await;
-        assert!(text.starts_with(&format!("the client key {} has a passphrase", locked.display())), "{text}");
+    let older = |kind: &str| {
+        let fields = "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF";
+        format!("-----BEGIN {kind} PRIVATE KEY-----\n{fields}\n\nAAAA\n-----END {kind} PRIVATE KEY-----\n")
+    };
+    let newer = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n".to_owned();
+    for key in [newer, older("RSA"), older("EC"), older("DSA")] {
+        has_a_passphrase(&certificate, &file("locked.key", &key)).await;
     }
     let unknown = file("unknown.key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
     let text = wrong(with_client(TlsSettings::default(), &certificate, &unknown)).await;
     assert!(text.contains("cannot be shown with the key") && text.ends_with("Ed25519 key"), "{text}");
+}
+
+/// The server is not asked, and the person is told of the passphrase.
+async fn has_a_passphrase(certificate: &Path, key: &Path) {
+    let text = wrong(with_client(TlsSettings::default(), certificate, key)).await;
+    let what = format!("the client key {} has a passphrase", key.display());
+    assert!(text.starts_with(&what), "{text}");
+}
+
+#[tokio::test]
+async fn a_key_with_a_passphrase_is_known_in_each_usual_format() {
+    if !is_installed("openssl") {
+        return skip("a_key_with_a_passphrase_is_known_in_each_usual_format", "openssl is not installed");
+    }
+    let (authority, folder) = (Authority::new("ours"), TempDir::new().unwrap());
+    let certificate = written(folder.path(), "me.pem", &authority.sign(&["me"]).certificate.pem());
+    let plain = folder.path().join("plain.key");
+    openssl(&format!("ecparam -name prime256v1 -genkey -noout -out {}", plain.display()));
+    let key = folder.path().join("locked.key");
+    for make in [
+        "genrsa -aes128 -passout pass:word -traditional".to_owned(),
+        "genrsa -aes128 -passout pass:word".to_owned(),
+        format!("ec -aes128 -passout pass:word -in {}", plain.display()),
+    ] {
+        openssl(&format!("{make} -out {}", key.display()));
+        has_a_passphrase(&certificate, &key).await;
+    }
 }
 
 #[tokio::test]
