@@ -54,7 +54,7 @@ impl Via {
     /// The proxy on the way to `target`. None: the way is straight.
     ///
     /// # Errors
-    /// This computer's settings name one that cannot be used.
+    /// This computer's settings name one that cannot be used, or its desktop did not say which one.
     pub async fn find(wanted: &Proxy, target: &Url) -> Result<Option<Self>, Cause> {
         match wanted {
             Proxy::None => Ok(None),

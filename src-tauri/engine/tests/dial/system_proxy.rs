@@ -10,6 +10,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use zbus::connection::Builder;
 use zbus::interface;
+use zbus::object_server::Interface;
 
 use crate::common::skip;
 use crate::dbus_daemon::{Bus, is_installed};
@@ -89,52 +90,103 @@ async fn the_environments_proxy_is_used_and_named() {
     assert!(!pretending.is_finished());
 }
 
-/// What the desktop's settings say of a kind of server.
-struct Settings(&'static str, Vec<String>);
+/// What a desktop answers.
+enum Answer {
+    /// What its settings say of a kind of server.
+    Settings(&'static str, Vec<String>),
+    Refusal(Refusal),
+    Never,
+}
+
+#[derive(Clone, Debug, zbus::DBusError)]
+#[zbus(prefix = "org.freedesktop")]
+enum Refusal {
+    #[zbus(error)]
+    ZBus(zbus::Error),
+    #[zbus(name = "DBus.Error.ServiceUnknown")]
+    Unknown(String),
+    #[zbus(name = "DBus.Error.NameHasNoOwner")]
+    Unowned(String),
+    #[zbus(name = "DBus.Error.Spawn.ChildExited")]
+    Fallen(String),
+    #[zbus(name = "systemd1.UnitMasked")]
+    Masked(String),
+    #[zbus(name = "DBus.Error.Failed")]
+    Failed(String),
+    #[zbus(name = "DBus.Error.NoReply")]
+    Silent(String),
+}
+
+/// A desktop whose portal knows of proxies.
+struct Desktop(Answer);
 
 #[interface(name = "org.freedesktop.portal.ProxyResolver")]
-impl Settings {
-    async fn lookup(&self, uri: &str) -> Vec<String> {
-        if self.1.is_empty() {
-            std::future::pending::<()>().await;
+impl Desktop {
+    async fn lookup(&self, uri: &str) -> Result<Vec<String>, Refusal> {
+        match &self.0 {
+            Answer::Settings(of, found) if uri == *of => Ok(found.clone()),
+            Answer::Settings(..) => Ok(vec!["direct://".to_owned()]),
+            Answer::Refusal(refusal) => Err(refusal.clone()),
+            Answer::Never => std::future::pending().await,
         }
-        if uri == self.0 { self.1.clone() } else { vec!["direct://".to_owned()] }
     }
 }
 
-#[tokio::test]
-async fn the_desktops_proxy_is_used_and_a_portal_that_hangs_is_not_waited_for() {
-    let name = "system_proxy::the_desktops_proxy_is_used_and_a_portal_that_hangs_is_not_waited_for";
+/// A portal that knows of other things.
+struct Other;
+
+#[interface(name = "org.freedesktop.portal.Settings")]
+impl Other {
+    fn lookup(&self, _uri: &str) -> Vec<String> {
+        vec!["http://other.invalid".to_owned()]
+    }
+}
+
+/// Runs the test again with a message bus of its own, which it has in that run.
+async fn on_a_bus(name: &'static str) -> Option<Bus> {
     if let Some(folder) = std::env::var_os(AGAIN) {
-        let _bus = Bus::start(std::path::Path::new(&folder));
-        return with_a_portal().await;
+        return Some(Bus::start(std::path::Path::new(&folder)));
     }
     if !is_installed("dbus-daemon") {
-        return skip(name, "dbus-daemon is not installed");
+        skip(name, "dbus-daemon is not installed");
+        return None;
     }
     let folder = TempDir::new().unwrap();
     let address = format!("unix:path={}", folder.path().join("bus").display());
     let folder_path = folder.path().to_str().unwrap().to_owned();
     let run = move || again(name, &folder_path, &[("DBUS_SESSION_BUS_ADDRESS", &address)]);
     tokio::task::spawn_blocking(run).await.unwrap();
+    None
 }
 
-async fn with_a_portal() {
+/// Dials while this object has the portal's name at this place.
+async fn asked_of(object: impl Interface, place: &str) -> (String, String) {
+    let service = Builder::session().unwrap().name("org.freedesktop.portal.Desktop").unwrap();
+    let service = service.serve_at(place, object).unwrap().build().await.unwrap();
+    let answer = asked("ws://crm.invalid/x").await;
+    service.close().await.unwrap();
+    answer
+}
+
+const PLACE: &str = "/org/freedesktop/portal/desktop";
+
+async fn asked_of_desktop(answer: Answer) -> (String, String) {
+    asked_of(Desktop(answer), PLACE).await
+}
+
+#[tokio::test]
+async fn the_desktops_proxy_is_used() {
+    let Some(_bus) = on_a_bus("system_proxy::the_desktops_proxy_is_used").await else { return };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let proxy = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(pretend(listener));
-    let (code, text) = asked("ws://crm.invalid/x").await;
-    assert!(is_straight(&code, &text), "nobody to ask: {code}: {text}");
     let check = async |uri: &'static str, settings: &[&str], expected: Option<(&str, &str)>| {
-        let settings = Settings(uri, settings.iter().map(ToString::to_string).collect());
-        let service = Builder::session().unwrap().name("org.freedesktop.portal.Desktop").unwrap();
-        let service = service.serve_at("/org/freedesktop/portal/desktop", settings).unwrap().build().await.unwrap();
-        let (code, text) = asked("ws://crm.invalid/x").await;
+        let settings = Answer::Settings(uri, settings.iter().map(ToString::to_string).collect());
+        let (code, text) = asked_of_desktop(settings).await;
         match expected {
             Some((expected, words)) => assert!(code == expected && text.contains(words), "{code}: {text}"),
             None => assert!(is_straight(&code, &text), "{code}: {text}"),
         }
-        service.close().await.unwrap();
     };
     // RFC 6455, section 4.1: the proxy for HTTPS before the one for HTTP.
     let (https, http) = ("https://crm.invalid:80/", "http://crm.invalid:80/");
@@ -143,5 +195,39 @@ async fn with_a_portal() {
     check(https, &["direct://", &proxy], None).await;
     check(https, &["socks://127.0.0.1:1"], Some(("proxy", "this computer's proxy socks5h://127.0.0.1:1 cannot"))).await;
     check(https, &["gopher://p"], Some(("proxy", "the proxy in the desktop's settings cannot be used"))).await;
-    check(https, &[], None).await;
+}
+
+#[tokio::test]
+async fn a_desktop_that_does_not_say_which_proxy_it_wants_is_not_gone_around() {
+    let name = "system_proxy::a_desktop_that_does_not_say_which_proxy_it_wants_is_not_gone_around";
+    let Some(_bus) = on_a_bus(name).await else { return };
+    let help = "; if there is none, set this connection's proxy.url to \"none\"";
+    let (code, text) = asked_of_desktop(Answer::Never).await;
+    let silent = format!("the desktop did not say within 3 s which proxy to use{help}");
+    assert_eq!((code.as_str(), text), ("proxy", silent));
+    for refusal in [Refusal::Failed("no PAC".to_owned()), Refusal::Silent("no PAC".to_owned())] {
+        let (code, text) = asked_of_desktop(Answer::Refusal(refusal)).await;
+        assert!(code == "proxy" && text.starts_with("the desktop did not say which proxy to use ("), "{code}: {text}");
+        assert!(text.contains("no PAC") && text.ends_with(help), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn where_no_desktop_knows_of_proxies_the_way_is_straight() {
+    let Some(_bus) = on_a_bus("system_proxy::where_no_desktop_knows_of_proxies_the_way_is_straight").await else {
+        return;
+    };
+    let check = |(code, text): (String, String)| assert!(is_straight(&code, &text), "{code}: {text}");
+    check(asked("ws://crm.invalid/x").await);
+    check(asked_of(Other, PLACE).await);
+    check(asked_of(Other, "/elsewhere").await);
+    let words = || "nobody".to_owned();
+    for refusal in [
+        Refusal::Unknown(words()),
+        Refusal::Unowned(words()),
+        Refusal::Fallen(words()),
+        Refusal::Masked(words()),
+    ] {
+        check(asked_of_desktop(Answer::Refusal(refusal)).await);
+    }
 }

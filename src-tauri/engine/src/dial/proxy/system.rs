@@ -9,7 +9,7 @@ use super::environment;
 /// The proxy for a server. None: the way is straight.
 ///
 /// # Errors
-/// There is one that cannot be used, in words.
+/// There is one that cannot be used, or the desktop did not say, in words.
 pub(super) async fn proxy(target: &Url) -> Result<Option<ProxyAddress>, String> {
     if is_loopback(target) {
         return Ok(None);
@@ -40,7 +40,7 @@ fn is_loopback(target: &Url) -> bool {
 /// What the settings of the desktop say, through its portal.
 #[cfg(all(unix, not(target_os = "macos")))]
 async fn of_the_desktop(target: &Url) -> Result<Option<ProxyAddress>, String> {
-    match super::portal::proxy(target).await {
+    match super::portal::proxy(target).await? {
         Some(given) => usable("the desktop's settings", &given).map(Some),
         None => Ok(None),
     }
