@@ -13,6 +13,7 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::ring;
 use rustls_platform_verifier::Verifier;
 use tokio::sync::Mutex;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::Instant;
 
 use heartwire_core::cause::{Cause, CauseCode};
@@ -57,6 +58,9 @@ struct Shared {
     /// Never built anew.
     given: Option<Arc<ClientConfig>>,
     built: Mutex<Option<Built>>,
+    /// The reading of files that is under way. There is never a second one: on a disk that does not answer each would
+    /// hold a thread for good, of those that every dial needs to find an address.
+    reading: Mutex<Option<JoinHandle<Result<Arc<ClientConfig>, Cause>>>>,
 }
 
 #[derive(Debug)]
@@ -76,11 +80,12 @@ impl TlsConfig {
     /// What a person has configured. Nothing is read before the first wss dial: reading takes time that a start without
     /// wss need not spend, and a fault in the files must not keep the app from starting.
     pub fn of(settings: TlsSettings) -> Self {
-        Self { shared: Arc::new(Shared { settings, given: None, built: Mutex::default() }) }
+        Self { shared: Arc::new(Shared::new(settings, None)) }
     }
 
     /// The configuration. The settings' files are read at each call, off the async threads; as long as they say the same,
-    /// the same configuration is given, with the sessions that servers have granted it.
+    /// the same configuration is given, with the sessions that servers have granted it. A reading that a dropped call has
+    /// left behind goes on, and the next call waits for it too.
     ///
     /// # Errors
     /// `configuration` if a file cannot be used, and `tls` if the platform's certificates cannot. The next call tries
@@ -89,18 +94,16 @@ impl TlsConfig {
         if let Some(given) = &self.shared.given {
             return Ok(given.clone());
         }
-        let mut built = self.shared.built.lock().await;
-        let settings = self.shared.settings.clone();
-        let files =
-            if Files::are_named(&settings) { Some(blocking(move || Files::read(&settings)).await??) } else { None };
-        let digest = files.as_ref().map(Files::digest);
-        if let Some(built) = built.as_ref().filter(|built| built.digest == digest) {
+        let mut reading = self.shared.reading.lock().await;
+        // Nobody waited for its end, and the files may have changed since.
+        reading.take_if(|reading| reading.is_finished());
+        if let Some(built) = self.shared.built.lock().await.as_ref().filter(|built| built.digest.is_none()) {
             return Ok(built.client.clone());
         }
-        let settings = self.shared.settings.clone();
-        let client = blocking(move || build(&settings, files)).await?.map(Arc::new)?;
-        *built = Some(Built { client: client.clone(), at: Instant::now(), digest });
-        Ok(client)
+        let shared = self.shared.clone();
+        let read = reading.get_or_insert_with(|| spawn_blocking(move || shared.read())).await;
+        *reading = None;
+        read.map_err(|_| unreadable(&"their reader failed"))?
     }
 
     /// A handshake with this configuration failed: unless it is new, the next one reads the platform's certificates
@@ -115,13 +118,26 @@ impl TlsConfig {
 
 impl From<Arc<ClientConfig>> for TlsConfig {
     fn from(config: Arc<ClientConfig>) -> Self {
-        let settings = TlsSettings::default();
-        Self { shared: Arc::new(Shared { settings, given: Some(config), built: Mutex::default() }) }
+        Self { shared: Arc::new(Shared::new(TlsSettings::default(), Some(config))) }
     }
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Cause> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| unreadable(&"their reader failed"))
+impl Shared {
+    fn new(settings: TlsSettings, given: Option<Arc<ClientConfig>>) -> Self {
+        Self { settings, given, built: Mutex::default(), reading: Mutex::default() }
+    }
+
+    /// What the files say now, or what is known if that is the same. Blocks.
+    fn read(&self) -> Result<Arc<ClientConfig>, Cause> {
+        let files = Files::are_named(&self.settings).then(|| Files::read(&self.settings)).transpose()?;
+        let digest = files.as_ref().map(Files::digest);
+        if let Some(built) = self.built.blocking_lock().as_ref().filter(|built| built.digest == digest) {
+            return Ok(built.client.clone());
+        }
+        let client = Arc::new(build(&self.settings, files)?);
+        *self.built.blocking_lock() = Some(Built { client: client.clone(), at: Instant::now(), digest });
+        Ok(client)
+    }
 }
 
 fn build(settings: &TlsSettings, files: Option<Files>) -> Result<ClientConfig, Cause> {
@@ -152,7 +168,48 @@ fn unreadable(error: &dyn std::fmt::Display) -> Cause {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
+    use futures_util::FutureExt;
+
     use super::*;
+
+    /// A reading of files that goes on until it is told what it has found.
+    fn stuck(config: &TlsConfig) -> mpsc::Sender<Cause> {
+        let (tell, told) = mpsc::channel();
+        let reading = spawn_blocking(move || Err(told.recv().unwrap()));
+        *config.shared.reading.try_lock().unwrap() = Some(reading);
+        tell
+    }
+
+    #[tokio::test]
+    async fn a_reading_that_does_not_end_is_joined_by_later_dials() {
+        let config = TlsConfig::platform();
+        let tell = stuck(&config);
+        for _ in 0..3 {
+            assert!(config.client().now_or_never().is_none(), "they wait, and are given up");
+        }
+        let client = Arc::new(build(&TlsSettings::default(), None).unwrap());
+        assert!(config.failed(&client).now_or_never().is_some(), "nobody else waits");
+        let dial = tokio::spawn({
+            let config = config.clone();
+            async move { config.client().await }
+        });
+        tokio::task::yield_now().await;
+        tell.send(unreadable(&"x")).unwrap();
+        assert_eq!(dial.await.unwrap().unwrap_err(), unreadable(&"x"));
+        config.client().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waited_for_is_read_again() {
+        let config = TlsConfig::platform();
+        stuck(&config).send(unreadable(&"x")).unwrap();
+        while !config.shared.reading.lock().await.as_ref().unwrap().is_finished() {
+            tokio::task::yield_now().await;
+        }
+        config.client().await.unwrap();
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_failed_handshake_has_an_old_configuration_built_anew_and_a_new_one_kept() {

@@ -131,6 +131,10 @@ fn read(what: &str, file: &str) -> Result<Vec<u8>, Cause> {
 }
 
 fn read_some(path: &Path) -> io::Result<Vec<u8>> {
+    // Whoever opens a pipe waits for its writer, perhaps for ever.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no ordinary file"));
+    }
     let mut text = Vec::new();
     File::open(path)?.take(MOST + 1).read_to_end(&mut text)?;
     Ok(text)

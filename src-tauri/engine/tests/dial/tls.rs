@@ -87,7 +87,7 @@ async fn a_ca_file_that_cannot_be_used_is_named() {
     };
     let file = |name: &str, text: &str| written(folder.path(), name, text);
     check(&folder.path().join("none"), "cannot be read (No such file or directory (os error 2))").await;
-    check(folder.path(), "cannot be read (Is a directory (os error 21))").await;
+    check(folder.path(), "cannot be read (it is no ordinary file)").await;
     let none = "holds no \"-----BEGIN CERTIFICATE-----\": give a PEM file that does";
     check(&file("empty", ""), none).await;
     check(&file("key", &KeyPair::generate().unwrap().serialize_pem()), none).await;
@@ -99,6 +99,18 @@ async fn a_ca_file_that_cannot_be_used_is_named() {
     check(&file("other", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), not_one).await;
     let large = "is larger than 1048576 bytes: give a file of certificates or keys only";
     check(&file("large", &"x".repeat(1 << 21)), large).await;
+}
+
+/// Opening it would take for ever.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_pipe_is_not_read() {
+    let folder = TempDir::new().unwrap();
+    let pipe = folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let text = wrong(TlsSettings { ca_file: Some(shown(&pipe)), ..TlsSettings::default() }).await;
+    assert_eq!(text, format!("the CA file {} cannot be read (it is no ordinary file)", pipe.display()));
 }
 
 #[tokio::test]
