@@ -6,10 +6,14 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::form::ProxyForm;
-use super::validate::{Errors, FieldErrorCode, shown};
+use super::validate::{Errors, FieldErrorCode};
 
 /// RFC 1929, section 2: each length is one byte, and not nothing.
 const SOCKS_CREDENTIALS: std::ops::RangeInclusive<usize> = 1..=255;
+
+/// Schemes that a person may take for those of a proxy. No other one is repeated: where `//` is missing, a name or a
+/// token stands in its place.
+const KNOWN_SCHEMES: [&str; 9] = ["https", "socks4", "socks4a", "ftp", "ws", "wss", "ssh", "quic", "file"];
 
 /// The way to the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,7 +76,10 @@ impl ProxyAddress {
             "http" => ProxyKind::Http,
             "socks5" => ProxyKind::Socks5,
             "socks5h" | "socks" => ProxyKind::Socks5h,
-            other => return Err(wrong(&format!("\"{}\" is not a kind of proxy that is known here", shown(other)))),
+            known if KNOWN_SCHEMES.contains(&known) => {
+                return Err(wrong(&format!("\"{known}\" is not a kind of proxy that is known here")));
+            }
+            _ => return Err(wrong("the address begins with no kind of proxy that is known here")),
         };
         if url.host_str().is_none_or(str::is_empty) || url.port() == Some(0) {
             return Err(wrong("the address of the proxy has no host"));

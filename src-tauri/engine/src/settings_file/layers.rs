@@ -86,10 +86,11 @@ impl Layers {
             ["general" | "connection", _, ..] => {}
             _ => return Err(format!("name a key of {PREFIX}GENERAL__… or {PREFIX}CONNECTION__…, or unset it")),
         }
+        let private = key[0] == "connection" && typed::is_private(key[1]);
         let one = BTreeMap::from([(variable.to_owned(), value.to_owned())]);
         let given: ConnectionForm = if key[0] == "connection" {
             let alone = Config::builder().add_source(environment_source(&one)).build();
-            alone.and_then(|alone| alone.get(key[0])).map_err(|error| config_words(&error))?
+            alone.and_then(|alone| alone.get(key[0])).map_err(|error| config_words(&error, private))?
         } else {
             ConnectionForm::default()
         };
@@ -102,7 +103,7 @@ impl Layers {
         hide_below(&mut files, &nested(key, value));
         let environment =
             self.environment.iter().map(|(name, value)| (name.clone(), value.clone())).chain(one).collect();
-        self.take(files, environment).map_err(|error| config_words(&error))
+        self.take(files, environment).map_err(|error| config_words(&error, private))
     }
 
     fn take(&mut self, files: Vec<Value>, environment: BTreeMap<String, String>) -> Result<(), ConfigError> {
@@ -131,7 +132,9 @@ impl Layers {
             // What is missing here, such as the text of a heartbeat, may be given by each connection.
             if is_there(table, &path) {
                 take_out(table, &path);
-                faults.push(Fault { path, unknown: false, message: error.message });
+                if !faults.iter().any(|fault| typed::explains(&fault.path, &error)) {
+                    faults.push(Fault { path, unknown: false, message: error.message });
+                }
             }
         }
         faults
@@ -194,11 +197,13 @@ fn own_key(key: &str) -> String {
     format!("\"{key}\" belongs to one connection: write it below [[connections]] in the settings file")
 }
 
-fn config_words(error: &ConfigError) -> String {
+fn config_words(error: &ConfigError, private: bool) -> String {
     match error {
         ConfigError::Type { unexpected, expected, .. } => {
-            format!("{unexpected} was given, and {expected} is needed: correct it")
+            typed::words(&format!("invalid type: {unexpected}, expected {expected}"), private)
         }
-        other => typed::words(&other.to_string()),
+        // Behind it would stand the key, which the variable's name tells.
+        ConfigError::At { error, .. } => config_words(error, private),
+        other => typed::words(&other.to_string(), private),
     }
 }

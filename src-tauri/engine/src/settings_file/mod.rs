@@ -208,8 +208,7 @@ impl Entry {
         errors.extend(self.taken.clone());
         for error in &errors {
             let path = steps(&error.field);
-            // A value of the wrong type was left out: that it is missing now is no news.
-            if !self.noted.iter().any(|noted| path.starts_with(noted)) {
+            if !self.noted.iter().any(|noted| typed::explains(noted, error)) {
                 let message = format!("{}: {}", error.field, error.message);
                 problems.push(self.problem_in_words(source, &path, &message));
             }

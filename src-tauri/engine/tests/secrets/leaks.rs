@@ -11,7 +11,7 @@ use heartwire_core::view::LinkState;
 use heartwire_engine::control::{self, Client};
 use heartwire_engine::dial::DialRequest;
 use heartwire_engine::paths::Paths;
-use heartwire_engine::secrets::Credentials;
+use heartwire_engine::secrets::{Credentials, Keyring};
 use heartwire_engine::tls::TlsConfig;
 use tokio::sync::{broadcast, mpsc};
 use tracing_subscriber::fmt::MakeWriter;
@@ -99,6 +99,30 @@ async fn a_canary_reaches_its_server_and_nothing_else() {
     }
     assert_eq!(good.last(), Some(format!("Bearer {CANARY}")));
     assert_eq!(bad.last(), Some(format!("Bearer {CANARY}")));
+}
+
+#[tokio::test]
+async fn a_canary_where_its_place_belongs_is_in_no_problem() {
+    let wrong = [
+        "auth = { kind = 'token', secret = 'CANARY' }",
+        "auth = { kind = 'token', secret = { keyring = 'CANARY' } }",
+        "auth = { kind = 'token', secret = { command = 'CANARY' } }",
+        "auth = { kind = 'token', secret = { file = 'CANARY' } }",
+        "auth = { kind = 'token', secret = ['CANARY'] }",
+        "auth = 'CANARY'",
+        "proxy = 'http://me:CANARY@proxy'",
+        "proxy.url = 'CANARY:x@proxy:80'",
+    ];
+    let entry = |(at, wrong): (usize, &&str)| {
+        format!("[[connections]]\nname = '{at}'\nurl = 'ws://127.0.0.1:1'\n{}\n", wrong.replace("CANARY", CANARY))
+    };
+    let file: String = wrong.iter().enumerate().map(entry).collect();
+    let app = App::start_with(Keyring::session("heartwire test"), &file).await;
+    let snapshot = app.handle.snapshots().borrow().clone();
+    app.handle.stop().await;
+    assert_eq!(snapshot.problems.len(), wrong.len(), "{:#?}", snapshot.problems);
+    let seen = serde_json::to_string(&*snapshot).unwrap();
+    assert!(!seen.contains(CANARY), "{:#?}", snapshot.problems);
 }
 
 async fn through_the_socket(app: &App, paths: &Paths, request: Request) {

@@ -26,8 +26,14 @@ pub struct App {
 
 impl App {
     pub async fn start(keyring: Keyring) -> Self {
+        Self::start_with(keyring, "").await
+    }
+
+    /// One whose settings file says this.
+    pub async fn start_with(keyring: Keyring, settings: &str) -> Self {
         let home = TempDir::new().unwrap();
         let paths = Paths::under(home.path()).unwrap();
+        std::fs::write(&paths.settings_file, settings).unwrap();
         let (around, _nothing_happens) = Surroundings::told();
         let options = Options {
             database: Some(paths.database.clone()),

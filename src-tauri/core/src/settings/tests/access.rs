@@ -56,6 +56,14 @@ fn a_secret_without_exactly_one_place_or_with_a_wrong_one_is_refused() {
     check("kind = 'digest'", "auth.kind", UnknownChoice);
 }
 
+/// It may be the secret itself.
+#[test]
+fn what_is_no_path_of_a_secret_is_not_repeated() {
+    let given = form(&format!("{MINIMAL}[auth]\nkind = 'token'\nsecret = {{ file = 'hunter2' }}"));
+    let errors = resolve(&given, &defaults(), &presets()).expect_err("no path");
+    assert!(errors[0].message.contains("not a whole path") && !errors[0].message.contains("hunter2"), "{errors:?}");
+}
+
 #[test]
 fn certificates_are_whole_paths_and_pins_are_keys() {
     let tls = with(&format!(
@@ -122,7 +130,8 @@ fn what_is_no_proxy_is_refused_without_repeating_its_password() {
         assert!(!format!("{errors:?}").contains("secret"), "{errors:?}");
     };
     check("", "not the address");
-    check("proxy.example:3128", "\"proxy.example\" is not a kind");
+    check("secret.example:3128", "begins with no kind of proxy");
+    check("secret:x@p:80", "begins with no kind of proxy");
     check("https://me:secret@proxy.example", "\"https\" is not a kind");
     check("http://me:secret@proxy.example/path", "ends after the port");
     check("socks5://", "has no host");

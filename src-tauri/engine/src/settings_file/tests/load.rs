@@ -105,7 +105,7 @@ fn a_wrong_key_or_type_has_its_line_and_the_valid_connections_live() {
         9,
         "heartbeat.every: here stands integer `5`, but a text in quotes is needed",
     );
-    check("[[connections]]\nname = 'b'\nurl = 5", 8, "url: here stands integer `5`");
+    check("[[connections]]\nname = 'b'\nurl = 5", 8, "url: here stands a number");
     check(
         "[[connections]]\nname = 'b'\nurl = 'ws://h'\nonopen = []",
         9,
@@ -130,9 +130,9 @@ fn a_wrong_key_or_type_has_its_line_and_the_valid_connections_live() {
     check(
         "[[connections]]\nname = 'b'\nurl = 'ws://h'\non_open = 'x'",
         9,
-        "on_open: here stands string \"x\", but a list is needed",
+        "on_open: here stands a text, but a list is needed",
     );
-    check("[[connections]]\nname = 'b'\nurl = 'ws://h'\non_open = ['a', 1]", 9, "on_open[1]: here stands integer `1`");
+    check("[[connections]]\nname = 'b'\nurl = 'ws://h'\non_open = ['a', 1]", 9, "on_open[1]: here stands a number");
     check(
         "[[connections]]\nname = 'b'\nurl = 'ws://h'\nheaders = { a = 10:00:00 }",
         9,

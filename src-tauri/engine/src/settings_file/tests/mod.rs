@@ -2,6 +2,7 @@
 
 mod any;
 mod load;
+mod private;
 mod save;
 
 use std::fs;
