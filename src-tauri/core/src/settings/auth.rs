@@ -45,8 +45,18 @@ pub enum SecretSource {
     File(String),
 }
 
-pub(super) fn auth(form: &AuthForm, errors: &mut Errors) -> Option<Auth> {
+/// `given` is what the connection and its preset say; `form` has the defaults below that.
+pub(super) fn auth(form: &AuthForm, given: Option<&AuthForm>, errors: &mut Errors) -> Option<Auth> {
     let kinds = [("none", 'n'), ("token", 't'), ("basic", 'b')];
+    let without_kind =
+        given.is_some_and(|given| given.kind.is_none() && (given.secret.is_some() || given.user.is_some()));
+    if without_kind && form.kind.as_deref().map(str::trim) == Some("none") {
+        // Dialling without them, because of a default, is not what was meant.
+        let message = "credentials are given here, but not how to send them: add kind = \"token\" or kind = \"basic\", \
+                       or kind = \"none\" to send nothing";
+        errors.push("auth.kind", FieldErrorCode::Missing, "", message);
+        return None;
+    }
     match fields::choice("auth.kind", form.kind.as_deref(), &kinds, errors)? {
         't' => Some(Auth::Token(secret(form.secret.as_ref(), errors)?)),
         'b' => {

@@ -27,10 +27,8 @@ pub fn resolve(
 ) -> Result<Connection, Vec<FieldError>> {
     let mut errors = Errors::default();
     let preset = form.preset.as_deref().and_then(|id| find_preset(id, presets, &mut errors));
-    let merged = match preset {
-        Some(preset) => overlay(form, &overlay(&preset.connection, defaults)),
-        None => overlay(form, defaults),
-    };
+    let given = preset.map_or_else(|| form.clone(), |preset| overlay(form, &preset.connection));
+    let merged = overlay(&given, defaults);
     let name = fields::name(merged.name.as_deref(), &mut errors);
     let url = fields::url("url", merged.url.as_deref(), &mut errors);
     let _plain = fields::choice("dialect", merged.dialect.as_deref(), &[("plain", ())], &mut errors);
@@ -44,7 +42,7 @@ pub fn resolve(
     let backoff = backoff(&merged.reconnect.unwrap_or_default(), form.reconnect.as_ref(), &mut errors);
     let plain = plain(merged.message.unwrap_or_default(), name.clone().unwrap_or_default(), reply, &mut errors);
 
-    let auth = auth::auth(&merged.auth.unwrap_or_default(), &mut errors);
+    let auth = auth::auth(&merged.auth.unwrap_or_default(), given.auth.as_ref(), &mut errors);
     let tls = tls::tls(&merged.tls.unwrap_or_default(), &mut errors);
     let proxy = proxy::proxy(&merged.proxy.unwrap_or_default(), &mut errors);
     let access = auth.zip(tls).zip(proxy);

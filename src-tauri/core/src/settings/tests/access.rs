@@ -56,6 +56,43 @@ fn a_secret_without_exactly_one_place_or_with_a_wrong_one_is_refused() {
     check("kind = 'digest'", "auth.kind", UnknownChoice);
 }
 
+#[test]
+fn a_secret_or_a_user_without_a_kind_is_not_passed_over() {
+    let check = |auth: &str| {
+        let errors = resolve(&form(&format!("{MINIMAL}[auth]\n{auth}")), &defaults(), &presets()).expect_err(auth);
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert_eq!((errors[0].field.as_str(), errors[0].code), ("auth.kind", FieldErrorCode::Missing), "{auth}");
+        assert!(errors[0].message.contains("kind = \"token\""), "{errors:?}");
+    };
+    check("secret = { keyring = true }");
+    check("user = 'me'");
+    check("user = 'me'\nsecret = { env = 'X' }");
+    // Who says so means it, here or for every connection.
+    assert_eq!(with("[auth]\nkind = 'none'\nuser = 'me'\nsecret = { keyring = true }").auth, Auth::None);
+    let tokens = overlay(&form("[auth]\nkind = 'token'\nsecret = { keyring = true }"), &defaults());
+    let own_place = form(&format!("{MINIMAL}[auth]\nsecret = {{ env = 'X' }}"));
+    let resolved = resolve(&own_place, &tokens, &presets()).unwrap();
+    assert_eq!(resolved.auth, Auth::Token(SecretSource::Env("X".to_owned())));
+    // What every connection would use, if it had a kind, asks nothing of one that has none.
+    let place = overlay(&form("[auth]\nsecret = { keyring = true }"), &defaults());
+    assert_eq!(resolve(&form(MINIMAL), &place, &presets()).unwrap().auth, Auth::None);
+    let token = form(&format!("{MINIMAL}[auth]\nkind = 'token'"));
+    assert_eq!(resolve(&token, &place, &presets()).unwrap().auth, Auth::Token(SecretSource::Keyring));
+}
+
+#[test]
+fn a_preset_can_give_the_kind_of_a_secret_or_the_secret_of_a_kind() {
+    let check = |preset: &str, own: &str| {
+        let preset = Preset { connection: form(preset), ..presets().remove(0) };
+        let own = form(&format!("{MINIMAL}preset = '{}'\n{own}", preset.id));
+        resolve(&own, &defaults(), &[preset]).map(|connection| connection.auth)
+    };
+    let token = Ok(Auth::Token(SecretSource::Keyring));
+    assert_eq!(check("[auth]\nkind = 'token'", "[auth]\nsecret = { keyring = true }"), token);
+    assert_eq!(check("[auth]\nsecret = { keyring = true }", "[auth]\nkind = 'token'"), token);
+    assert_eq!(check("[auth]\nsecret = { keyring = true }", "").unwrap_err()[0].field, "auth.kind");
+}
+
 /// It may be the secret itself.
 #[test]
 fn what_is_no_path_of_a_secret_is_not_repeated() {
