@@ -52,7 +52,8 @@ describe('a cause', () => {
 
   it.each([
     ['heartbeat-timeout', 'The English text', '心跳没有应答'],
-    ['unauthorized', 'The English text', '凭据缺失或未被接受'],
+    ['unauthorized', 'The English text', '凭据缺失或未被接受（the English text）'],
+    ['connect-timeout', 'The English text', '未能及时建立连接（the English text）'],
     ['closed-1012', 'The server closed for a restart (1012)', '服务器因重启而关闭（1012）'],
     ['closed-4321', 'The server closed the connection (4321)', '服务器关闭了连接（4321）'],
     ['http-503', 'The server is not available now (503)', '服务器暂时不可用（503）'],
@@ -67,6 +68,11 @@ describe('a cause', () => {
 
   it('keeps the detail where only that says what to do', () => {
     expect(causeWords({ code: 'tls', text: 'certificate expired' })).toBe('the server’s certificate or encryption was refused (certificate expired)');
+  });
+
+  it.each([['en', 'The credentials are missing or not accepted'], ['zh-CN', '凭据缺失或未被接受']] as const)('without a sentence of its own has words in %s', (language, words) => {
+    i18n.use(language);
+    expect(sentence('unauthorized', '')).toBe(words);
   });
 
   it('is not looked up in what every object has', () => {

@@ -3,10 +3,10 @@
 import type { CauseView } from './bindings';
 import { i18n } from './i18n.svelte';
 
-/** Codes whose own sentence tells more than the code's words. */
-const TELLING = new Set(['tls', 'proxy', 'protocol', 'configuration']);
+/** Codes whose own sentence says what happened and what to do, which the code's words cannot: it stands behind them. */
+const TELLING = new Set(['tls', 'proxy', 'protocol', 'configuration', 'unauthorized', 'connect-timeout']);
 
-/** Codes whose English sentence names the limit, the address or the place that the catalogue's words cannot know. */
+/** Codes whose English sentence names the limit, the address or the place, and in English takes the place of the catalogue's words. */
 const EXACT = new Set(['heartbeat-timeout', 'connect-timeout', 'dns', 'refused', 'unauthorized']);
 
 /** The cause as part of a sentence: "no answer to the heartbeat". */
