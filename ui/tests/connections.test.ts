@@ -133,6 +133,55 @@ describe('the connections', () => {
     expect(screen.queryByTestId('enter-a')).toBeNull();
   });
 
+  describe('whose token is being typed', () => {
+    const refused: Partial<ConnectionView> = { state: 'blocked', cause: { code: 'unauthorized', text: '' }, secret: { kind: 'token', place: 'keyring', missing: false } };
+    const shown = (over: Partial<ConnectionView> = {}) => snapshot({ connections: [connection('a', { ...refused, ...over })] });
+    const field = () => screen.queryByTestId<HTMLInputElement>('secret-a');
+
+    it.each<[string, Partial<ConnectionView>]>([
+      ['tries again', { state: 'connecting' }],
+      ['waits', { state: 'waiting', cause: { code: 'dns', text: '' } }],
+      ['is paused', { state: 'paused', cause: null }],
+    ])('leave the form alone while it %s', async (_, over) => {
+      const resident = await open(shown());
+      await click('enter-a');
+      await type('secret-a', 'half a tok');
+      await resident.push(shown(over));
+      expect([field()?.value, document.activeElement === field()]).toEqual(['half a tok', true]);
+      await resident.push(shown());
+      expect([field()?.value, document.activeElement === field()]).toEqual(['half a tok', true]);
+    });
+
+    it.each<[string, Partial<ConnectionView>]>([
+      ['connected', { state: 'connected', cause: null }],
+      ['told to take it from elsewhere', { secret: { kind: 'token', place: 'file', missing: false } }],
+      ['without credentials', { secret: null }],
+    ])('close the form once it is %s, and open none by themselves later', async (_, over) => {
+      const resident = await open(shown());
+      await click('enter-a');
+      await resident.push(shown(over));
+      expect(field()).toBeNull();
+      await resident.push(shown());
+      expect([field(), screen.getByTestId('enter-a').getAttribute('aria-expanded')]).toEqual([null, 'false']);
+    });
+
+    it('tell why the keyring did not take it, even when the form is gone by then', async () => {
+      const resident = await open(shown());
+      const { promise, resolve } = later();
+      resident.answer = () => promise;
+      await click('enter-a');
+      await type('secret-a', 'token');
+      await click('secret-submit-a');
+      await resident.push(shown({ state: 'connected', cause: null }));
+      resolve({ kind: 'failed', code: 'keyring', message: 'it is locked' });
+      await settled();
+      expect(text('problem-a')).toBe('The keyring could not be used: it is locked');
+      await resident.push(shown());
+      await click('enter-a');
+      expect(screen.queryByTestId('problem-a')).toBeNull();
+    });
+  });
+
   it('leave alone what is typed while a text is being sent', async () => {
     const resident = await open(everyday(Date.now()));
     const { promise, resolve } = later();
