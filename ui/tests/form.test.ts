@@ -20,7 +20,7 @@ const FULL: Required<ConnectionForm> = {
 };
 
 describe('a form', () => {
-  it.each<ConnectionForm>([FULL, EMPTY, {}, { name: 'b', heartbeat: { always: true } }, { heartbeat: { reply: { contains: 'ok' } } }, { auth: { secret: { keyring: true } } }, { auth: { secret: { env: 'T' } } }, { auth: { secret: { file: '~/t' } } }])('%# comes back as it went in', (form) => {
+  it.each<ConnectionForm>([FULL, EMPTY, {}, { name: 'b', heartbeat: { always: true } }, { heartbeat: { reply: { contains: 'ok' } } }, { auth: { secret: { keyring: true } } }, { auth: { secret: { env: 'T' } } }, { auth: { secret: { file: '~/t' } } }, { auth: { secret: { command: ['op', '', 'x', ''] } } }])('%# comes back as it went in', (form) => {
     expect(toForm(toDraft(form), form)).toEqual(form);
   });
 
@@ -45,12 +45,24 @@ describe('a form', () => {
     const draft = toDraft({ auth: { kind: 'token', secret: { env: 'CRM_TOKEN' } } });
     draft.secret.place = 'keyring';
     expect(toForm(draft, {})).toEqual({ auth: { kind: 'token', secret: { keyring: true } } });
-    draft.secret = { place: 'command', text: 'left over', words: ['pass', '', 'crm'] };
+    draft.secret = { place: 'command', text: 'left over', words: ['pass', 'crm'] };
     expect(toForm(draft, {})).toEqual({ auth: { kind: 'token', secret: { command: ['pass', 'crm'] } } });
     draft.secret.place = 'file';
     expect(toForm(draft, {})).toEqual({ auth: { kind: 'token', secret: { file: 'left over' } } });
     draft.secret.place = '';
     expect(toForm(draft, {})).toEqual({ auth: { kind: 'token' } });
+  });
+
+  it.each<[string, (words: string[]) => void, string[]]>([
+    ['left alone', () => undefined, ['op', '--account', '', 'x', '']],
+    ['changed', (words) => (words[3] = 'y'), ['op', '--account', '', 'y']],
+    ['given rows that stay empty', (words) => words.push('', ''), ['op', '--account', '', 'x']],
+    ['emptied', (words) => words.fill(''), []],
+  ])('keeps the empty words of a command that is %s, for they are arguments', (_, edit, command) => {
+    const edited = new ConnectionDraft({ name: 'a', auth: { kind: 'token', secret: { command: ['op', '--account', '', 'x', ''] } } }, DEFAULTS, null);
+    edited.draft.scalars.name = 'b';
+    edit(edited.draft.secret.words);
+    expect(edited.form()).toEqual({ name: 'b', auth: { kind: 'token', secret: { command } } });
   });
 
   it('keeps what is empty on purpose when something else changes, also after typing there and taking it back', () => {

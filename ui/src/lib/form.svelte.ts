@@ -60,7 +60,7 @@ export function toForm(draft: Draft, base: ConnectionForm): ConnectionForm {
   const form = structuredClone(base) as Record<string, unknown>;
   const before = toDraft(base);
   for (const path of PATHS) {
-    const value = valueOf(draft, path);
+    const value = valueOf(draft, path, before);
     // A field that was empty and still is stays as it is written: `id = ""` turns off what the defaults say.
     if (value !== undefined || valueOf(before, path) !== undefined) set(form, path, value);
   }
@@ -152,8 +152,8 @@ export class ConnectionDraft {
   }
 }
 
-/** What a field stands for; undefined for an empty one. */
-function valueOf(draft: Draft, path: FieldPath): unknown {
+/** What a field stands for; undefined for an empty one. `before` is what stood in the fields at first. */
+function valueOf(draft: Draft, path: FieldPath, before: Draft = draft): unknown {
   switch (path) {
     case 'headers': {
       const headers = draft.headers.filter(({ name, value }) => name !== '' || value !== '').map(({ name, value }) => [name.trim(), value]);
@@ -162,7 +162,7 @@ function valueOf(draft: Draft, path: FieldPath): unknown {
     case 'heartbeat.reply':
       return draft.reply.kind === '' ? undefined : { [draft.reply.kind]: draft.reply.text };
     case 'auth.secret':
-      return fromSecret(draft.secret);
+      return fromSecret(draft.secret, before.secret);
     case 'on_open':
     case 'subprotocols':
     case 'message.ignore':
@@ -183,14 +183,14 @@ function toSecret(form: SecretForm | undefined): Draft['secret'] {
   return { place, text: form?.env ?? form?.file ?? '', words: [...(form?.command ?? [])] };
 }
 
-function fromSecret({ place, text, words }: Draft['secret']): SecretForm | undefined {
+function fromSecret({ place, text, words }: Draft['secret'], before: Draft['secret']): SecretForm | undefined {
   switch (place) {
     case '':
       return undefined;
     case 'keyring':
       return { keyring: true };
     case 'command':
-      return { command: filled(words) };
+      return { command: same(words, before.words) ? [...words] : untilLastFilled(words) };
     case 'env':
     case 'file':
       return { [place]: text.trim() };
@@ -213,6 +213,15 @@ function joined(under: Record<string, string>, over: Record<string, string>): Re
 
 function filled(texts: readonly string[]): string[] {
   return texts.filter((text) => text !== '');
+}
+
+/** Without the rows at the end that nobody filled; an empty word before them is an argument. */
+function untilLastFilled(words: readonly string[]): string[] {
+  return words.slice(0, words.findLastIndex((word) => word !== '') + 1);
+}
+
+function same(words: readonly string[], others: readonly string[]): boolean {
+  return words.length === others.length && words.every((word, index) => word === others[index]);
 }
 
 function scalarText(value: unknown): string {
