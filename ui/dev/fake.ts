@@ -113,6 +113,10 @@ function faults(request: Extract<Request, { kind: 'save-connection' }>, forms: r
   for (const [name, value] of Object.entries(answers)) if (value === '') add(`answers.${name}`, 'missing');
   if (!form.preset && !form.url) add('url', 'missing');
   else if (form.url && !/^(wss?|https?):/.test(form.url)) add('url', 'url-scheme', form.url);
+  const { kind = 'none', secret } = form.auth ?? {};
+  if (kind !== 'none' && secret === undefined) add('auth.secret', 'exactly-one');
+  if (secret?.env !== undefined && /^$|=/.test(secret.env)) add('auth.secret.env', 'text-invalid', secret.env);
+  if (secret?.command?.[0]?.trim() === '' || secret?.command?.length === 0) add('auth.secret.command', 'missing');
   if (/^0/.test(form.heartbeat?.every ?? '')) add('heartbeat.every', 'duration-zero', form.heartbeat?.every);
   return errors;
 }

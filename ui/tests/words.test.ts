@@ -92,6 +92,11 @@ it('every preset and each of its questions has words in both languages', () => {
   for (const catalogue of [en, zhCN]) for (const key of keys) expect(catalogue).toHaveProperty([key]);
 });
 
+it.each([['en', '“a:b” is no user name: it has a colon, or characters that cannot be seen.'], ['zh-CN', '“a:b”不能用作用户名：其中有冒号或看不见的字符。']] as const)('a field error has the words of its field in %s', (language, words) => {
+  i18n.use(language);
+  expect(errorWords({ field: 'auth.user', code: 'text-invalid', value: 'a:b', message: 'm' })).toBe(words);
+});
+
 it('a field error says its value as text, and an unknown one its English sentence', () => {
   expect(errorWords({ field: 'name', code: 'name-taken', value: '{value}<b>', message: 'm' })).toBe('Another connection is already called “{value}<b>”.');
   expect(errorWords({ field: 'name', code: 'new-rule' as FieldErrorCode, value: '', message: 'Do this.' })).toBe('Do this.');

@@ -3,7 +3,8 @@
 import type { FieldError } from './bindings';
 import { i18n } from './i18n.svelte';
 
-/** The catalogue's words for the code, else the resident's English sentence. */
+/** The catalogue's words for the code, of this field where it has some, else the resident's English sentence. */
 export function errorWords(error: FieldError): string {
-  return i18n.find(`error.${error.code}`, { value: error.value }) ?? error.message;
+  const values = { value: error.value };
+  return i18n.find(`error.${error.code}.${error.field}`, values) ?? i18n.find(`error.${error.code}`, values) ?? error.message;
 }
