@@ -9,6 +9,9 @@ import { click, later, open, requests, settled, text, type } from './window';
 
 const NOW = 1_800_000_000_000;
 
+/** What is read out after the name of a field. */
+const described = (field: HTMLElement) => document.getElementById(field.getAttribute('aria-describedby') ?? '')?.textContent;
+
 describe('the clock', () => {
   const waiting = (at: number) =>
     snapshot({ at_ms: at, connections: [connection('CRM', { state: 'waiting', retry_at_ms: NOW + 4 * SECOND, cause: { code: 'heartbeat-timeout', text: '' }, down_since_ms: NOW - 38 * SECOND, attempt: 3 })] });
@@ -100,16 +103,18 @@ describe('the connections', () => {
 
   it('ask for the token of a connection that is refused, hand it over and keep it nowhere', async () => {
     const resident = await open(everyday(Date.now()));
-    expect(text('cause-Alerts')).toContain('or as soon as you enter it.');
+    expect(text('cause-Alerts')).toContain('or as soon as you enter the token.');
     expect(text('enter-Alerts')).toBe('Enter token');
     expect(screen.getByTestId('enter-Alerts').className).toBe('main');
     await click('enter-Alerts');
     const field = screen.getByTestId<HTMLInputElement>('secret-Alerts');
     expect([field.type, field.getAttribute('aria-label'), document.activeElement === field]).toEqual(['password', 'Token of Alerts', true]);
+    expect(described(field)).toBe('It goes into the keyring, never into the settings file.');
     resident.answer = () => ({ kind: 'failed', code: 'keyring', message: 'it is locked' });
     await type('secret-Alerts', ' a b ');
     await click('secret-submit-Alerts');
     expect(text('secret-problem-Alerts')).toBe('The keyring could not be used: it is locked');
+    expect(described(field)).toBe('The keyring could not be used: it is locked');
     expect(field.value).toBe(' a b ');
     resident.answer = () => undefined;
     await click('secret-submit-Alerts');
@@ -126,9 +131,10 @@ describe('the connections', () => {
     ['does not exist', { secret: null }],
     ['is not asked for now', { state: 'waiting' }],
   ])('do not ask for a secret that %s', async (_, over) => {
-    const blocked: Partial<ConnectionView> = { state: 'blocked', cause: { code: 'unauthorized', text: '' }, secret: { kind: 'password', place: 'keyring', missing: true } };
+    const blocked: Partial<ConnectionView> = { state: 'blocked', cause: { code: 'unauthorized', text: '' }, secret: { kind: 'password', place: 'keyring', missing: true }, retry_at_ms: Date.now() };
     const resident = await open(snapshot({ connections: [connection('a', blocked)] }));
     expect(text('enter-a')).toBe('Enter password');
+    expect(text('cause-a')).toContain('or as soon as you enter the password.');
     await resident.push(snapshot({ connections: [connection('a', { ...blocked, ...over })] }));
     expect(screen.queryByTestId('enter-a')).toBeNull();
   });
