@@ -33,14 +33,15 @@ pub enum Jitter {
 }
 
 impl Backoff {
-    /// The delay after the `failures`th failure in a row (from 1). The jitter is drawn below the bound, never clamped
-    /// to it afterwards, so that the delay still varies at the cap.
-    pub(super) fn delay(&self, failures: u32, rng: &mut SmallRng) -> Duration {
+    /// The delay after the `failures`th failure in a row (from 1), where one below `least` cannot be. The jitter is drawn
+    /// between the two, never clamped to one of them afterwards: links that lost their server soon after their dials would
+    /// all come back in the same moment, and those at the cap too.
+    fn delay(&self, failures: u32, least: Duration, rng: &mut SmallRng) -> Duration {
         match (self.fixed, self.jitter) {
             (Some(fixed), Jitter::None) => fixed,
             (Some(fixed), Jitter::Full) => between(fixed.mul_f64(0.9), fixed.mul_f64(1.1), rng),
             (None, Jitter::None) => self.bound(failures),
-            (None, Jitter::Full) => between(Duration::ZERO, self.bound(failures), rng),
+            (None, Jitter::Full) => between(least, self.bound(failures), rng),
         }
     }
 
@@ -69,16 +70,17 @@ pub(super) struct Wait {
 }
 
 impl Wait {
-    /// Draws the wait that a verdict means. None: no dial without the person.
+    /// Draws the wait that a verdict means, which is not to be below `least`. None: no dial without the person.
     pub(super) fn draw(
         verdict: Verdict,
         retry_after: Option<Duration>,
         backoff: &Backoff,
         failures: u32,
+        least: Duration,
         rng: &mut SmallRng,
     ) -> Option<Self> {
         let wait = match verdict {
-            Verdict::Retry => Self { delay: backoff.delay(failures, rng), floor: Duration::ZERO },
+            Verdict::Retry => Self { delay: backoff.delay(failures, least, rng), floor: Duration::ZERO },
             Verdict::LookBetween(from, to) => Self { delay: between(from, to, rng), floor: Duration::ZERO },
             Verdict::WaitBetween(from, to) => Self::all_floor(between(from, to, rng)),
             Verdict::WaitCap => Self::all_floor(backoff.longest(rng)),

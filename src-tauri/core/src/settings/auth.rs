@@ -115,7 +115,8 @@ fn secret(form: Option<&SecretForm>, errors: &mut Errors) -> Option<SecretSource
         SecretSource::File(path) => {
             if fields::path("auth.secret.file", path, &mut Errors::default()).is_none() {
                 // It may be the secret itself: only the window, where it was entered, gets it back.
-                let message = "this is not a whole path on one line: write it from the root or with ~/ for your home folder";
+                let message =
+                    "this is not a whole path on one line: write it from the root or with ~/ for your home folder";
                 errors.push("auth.secret.file", FieldErrorCode::PathInvalid, path, message);
                 return None;
             }

@@ -222,12 +222,9 @@ async fn where_no_desktop_knows_of_proxies_the_way_is_straight() {
     check(asked_of(Other, PLACE).await);
     check(asked_of(Other, "/elsewhere").await);
     let words = || "nobody".to_owned();
-    for refusal in [
-        Refusal::Unknown(words()),
-        Refusal::Unowned(words()),
-        Refusal::Fallen(words()),
-        Refusal::Masked(words()),
-    ] {
+    for refusal in
+        [Refusal::Unknown(words()), Refusal::Unowned(words()), Refusal::Fallen(words()), Refusal::Masked(words())]
+    {
         check(asked_of_desktop(Answer::Refusal(refusal)).await);
     }
 }

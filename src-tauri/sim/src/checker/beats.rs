@@ -108,6 +108,7 @@ impl Checker {
             self.step.stale = true;
             return;
         };
+        self.hinted_dial = false;
         socket.opened(now, &rules);
         self.beats.clear();
         self.state = LinkState::Connected;

@@ -137,11 +137,16 @@ impl Checker {
         }
         self.state = LinkState::Waiting;
         self.plan = self.wait(now, &why);
+        let hinted = std::mem::take(&mut self.hinted_dial);
         if let Some(asked) = why.retry_after {
             self.plan.not_before(now, asked.min(LONGEST_ASKED));
         }
         let soonest = self.soonest(now);
         self.plan.latest = self.plan.latest.map(|latest| latest.max(soonest));
+        if hinted && self.plan.kind != Kind::Blocked {
+            // The dial may have hung on what is no more.
+            self.plan.hint(soonest, 24);
+        }
         match self.plan.kind {
             Kind::Blocked => self.tally.met(Situation::Blocked),
             Kind::Asked => self.tally.met(Situation::Asked),

@@ -103,6 +103,7 @@ impl Checker {
 
     fn pulled(&mut self, now: Moment) {
         self.burst.pulled(now);
+        self.hinted_dial |= self.state == LinkState::Connecting;
         if self.burst.is_crowd() {
             self.tally.met(Situation::Crowd);
         }

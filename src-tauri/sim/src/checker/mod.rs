@@ -104,6 +104,8 @@ pub struct Checker {
     last_dial: Option<Moment>,
     shown: Option<Status>,
     burst: Burst,
+    /// Something that a wait would have been cut short for happened during this dial.
+    hinted_dial: bool,
     texts: Texts,
     resume: Resume,
     /// When the link was woken by its own timers since this computer has no network.
@@ -176,6 +178,7 @@ impl Checker {
             last_dial: None,
             shown: None,
             burst: Burst::default(),
+            hinted_dial: false,
             texts: Texts::default(),
             resume: Resume::default(),
             offline_wakes: VecDeque::new(),

@@ -242,7 +242,7 @@ impl Checker {
         }
         let (least, most) = (failures.least, failures.most);
         let gap = self.soonest(now);
-        if self.plan.kind != Kind::Backoff || gap > now || self.rules.fixed.is_some() {
+        if self.plan.hinted || self.plan.kind != Kind::Backoff || gap > now || self.rules.fixed.is_some() {
             return Ok(());
         }
         if !self.rules.spread {
@@ -286,6 +286,7 @@ impl Checker {
         self.last_dial = Some(now);
         self.attempt += 1;
         self.resume.dialled();
+        self.hinted_dial = false;
         self.state = LinkState::Connecting;
         self.socket = Some(super::Socket::dialing(generation, now, &self.rules));
         Ok(())

@@ -29,23 +29,25 @@ impl Link {
         } else {
             self.failures = self.failures.saturating_add(1);
         }
-        let wait = Wait::draw(verdict, cause.retry_after, &self.settings.backoff, self.failures, &mut self.rng);
+        let (soonest, backoff) = (self.soonest(now), &self.settings.backoff);
+        let least = soonest.since(now);
+        let wait = Wait::draw(verdict, cause.retry_after, backoff, self.failures, least, &mut self.rng);
         let cause_offline = cause.offline;
         let hinted = matches!(self.phase, Phase::Dialing { hinted: true, .. });
         self.status.cause = Some(cause);
-        let until = wait.map(|wait| (now + wait.delay).max(self.soonest(now)));
+        let until = wait.map(|wait| (now + wait.delay).max(soonest));
         match (verdict, wait, until) {
             (
                 Verdict::Retry | Verdict::LookBetween(..) | Verdict::WaitBetween(..) | Verdict::WaitCap,
                 Some(wait),
                 Some(until),
             ) => {
-                if !cause_offline {
-                    self.last_delay = wait.delay;
-                }
                 self.phase = Phase::Waiting { until, floor: now + wait.floor };
                 if hinted {
                     self.hasten(now);
+                }
+                if let (Phase::Waiting { until, .. }, false) = (&self.phase, cause_offline) {
+                    self.last_delay = until.since(now);
                 }
                 self.announce_wait();
             }

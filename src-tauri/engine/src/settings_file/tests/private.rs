@@ -48,10 +48,7 @@ fn a_secret_where_its_place_belongs_is_not_repeated_in_a_file() {
         "auth = { kind = 'token', secret = { env = 47.11 } }",
         "auth.secret.env: here stands a number, but a text in quotes is needed: correct it",
     );
-    check(
-        "auth = { kind = true }",
-        "auth.kind: here stands true or false, but a text in quotes is needed: correct it",
-    );
+    check("auth = { kind = true }", "auth.kind: here stands true or false, but a text in quotes is needed: correct it");
     check(
         "proxy = ['http://me:CANARY@p']",
         "proxy: a table is needed here: write proxy = { url = \"system\" } or a table of its own",
@@ -61,7 +58,10 @@ fn a_secret_where_its_place_belongs_is_not_repeated_in_a_file() {
         "proxy.url: here stands a list, but a text in quotes is needed: correct it",
     );
     check("on_open = 'CANARY'", "on_open: here stands a text, but a list is needed: correct it");
-    check("headers = { X-Token = 4711 }", "headers.X-Token: here stands a number, but a text in quotes is needed: correct it");
+    check(
+        "headers = { X-Token = 4711 }",
+        "headers.X-Token: here stands a number, but a text in quotes is needed: correct it",
+    );
     check(
         "tls = ['~/ca.pem']",
         "tls: a table is needed here: write tls = { ca_file = \"~/our-ca.pem\" } or a table of its own",
