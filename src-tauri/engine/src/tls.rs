@@ -60,8 +60,11 @@ struct Shared {
     built: Mutex<Option<Built>>,
     /// The reading of files that is under way. There is never a second one: on a disk that does not answer each would
     /// hold a thread for good, of those that every dial needs to find an address.
-    reading: Mutex<Option<JoinHandle<Result<Arc<ClientConfig>, Cause>>>>,
+    reading: Mutex<Option<JoinHandle<Read>>>,
 }
+
+/// What a reading of files has come to.
+type Read = Result<Arc<ClientConfig>, Cause>;
 
 #[derive(Debug)]
 struct Built {
@@ -128,7 +131,7 @@ impl Shared {
     }
 
     /// What the files say now, or what is known if that is the same. Blocks.
-    fn read(&self) -> Result<Arc<ClientConfig>, Cause> {
+    fn read(&self) -> Read {
         let files = Files::are_named(&self.settings).then(|| Files::read(&self.settings)).transpose()?;
         let digest = files.as_ref().map(Files::digest);
         if let Some(built) = self.built.blocking_lock().as_ref().filter(|built| built.digest == digest) {

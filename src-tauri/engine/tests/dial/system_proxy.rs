@@ -107,6 +107,12 @@ enum Refusal {
     Unknown(String),
     #[zbus(name = "DBus.Error.NameHasNoOwner")]
     Unowned(String),
+    #[zbus(name = "DBus.Error.UnknownObject")]
+    NoObject(String),
+    #[zbus(name = "DBus.Error.UnknownInterface")]
+    NoInterface(String),
+    #[zbus(name = "DBus.Error.UnknownMethod")]
+    NoMethod(String),
     #[zbus(name = "DBus.Error.Spawn.ChildExited")]
     Fallen(String),
     #[zbus(name = "systemd1.UnitMasked")]
@@ -133,12 +139,12 @@ impl Desktop {
 }
 
 /// A portal that knows of other things.
-struct Other;
+struct Other(&'static str);
 
 #[interface(name = "org.freedesktop.portal.Settings")]
 impl Other {
-    fn lookup(&self, _uri: &str) -> Vec<String> {
-        vec!["http://other.invalid".to_owned()]
+    fn lookup(&self, key: &str) -> Vec<String> {
+        vec![format!("{}?{key}", self.0)]
     }
 }
 
@@ -218,13 +224,20 @@ async fn where_no_desktop_knows_of_proxies_the_way_is_straight() {
         return;
     };
     let check = |(code, text): (String, String)| assert!(is_straight(&code, &text), "{code}: {text}");
+    let other = || Other("http://other.invalid/");
     check(asked("ws://crm.invalid/x").await);
-    check(asked_of(Other, PLACE).await);
-    check(asked_of(Other, "/elsewhere").await);
-    let words = || "nobody".to_owned();
-    for refusal in
-        [Refusal::Unknown(words()), Refusal::Unowned(words()), Refusal::Fallen(words()), Refusal::Masked(words())]
-    {
-        check(asked_of_desktop(Answer::Refusal(refusal)).await);
+    check(asked_of(other(), PLACE).await);
+    check(asked_of(other(), "/elsewhere").await);
+    let nobody = [
+        Refusal::Unknown,
+        Refusal::Unowned,
+        Refusal::NoObject,
+        Refusal::NoInterface,
+        Refusal::NoMethod,
+        Refusal::Fallen,
+        Refusal::Masked,
+    ];
+    for refusal in nobody {
+        check(asked_of_desktop(Answer::Refusal(refusal("nobody".to_owned()))).await);
     }
 }
