@@ -110,6 +110,26 @@ async fn a_command_that_prints_for_ever_is_stopped() {
     assert!(text.contains("yes failed (signal: 13"), "{text}");
 }
 
+/// What a command leaves behind, such as an agent, has the same output and keeps it open.
+#[tokio::test]
+async fn a_command_has_answered_when_it_ends_whatever_it_leaves_behind() {
+    let server = Server::open().await;
+    succeeds(&request(&server.address, token(command(&["sh", "-c", "sleep 40 & echo tok"])))).await;
+    assert_eq!(server.last().as_deref(), Some("Bearer tok"));
+    let failing = command(&["sh", "-c", "sleep 40 & echo 'no such entry' >&2; exit 3"]);
+    let (_, text) = fails(&request(&server.address, token(failing))).await;
+    assert!(text.contains("sh failed (exit status: 3): no such entry;"), "{text}");
+}
+
+/// A pipe may hold less than that: it is read while the command runs.
+#[tokio::test]
+async fn a_command_that_says_much_is_heard_to_its_end() {
+    let server = Server::open().await;
+    let script = "printf '%060000d' 0 >&2; printf tok; printf '\\n%060000d' 0";
+    succeeds(&request(&server.address, token(command(&["sh", "-c", script])))).await;
+    assert_eq!(server.last().as_deref(), Some("Bearer tok"));
+}
+
 /// In virtual time: a command that asks a person who is not there is ended after two minutes.
 #[tokio::test(start_paused = true)]
 async fn a_command_that_never_ends_is_killed() {

@@ -1,15 +1,22 @@
 //! A secret that a program prints, such as a password store's command. No shell is involved.
 
-use std::process::Stdio;
+use std::io;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use heartwire_core::cause::Cause;
 use heartwire_core::secret::Secret;
 
 use super::{READ_MOST, line_of, missing, shown};
+
+/// How long what a program printed is waited for once it has ended. What it left behind, such as an agent, may keep its
+/// output open for ever.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// The first line that the program prints. It is killed when this future is dropped.
 pub(super) async fn first_line(words: &[String], word: &str) -> Result<Secret, Cause> {
@@ -24,8 +31,8 @@ pub(super) async fn first_line(words: &[String], word: &str) -> Result<Secret, C
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| wrong(format!("cannot be started ({error}): install it, or change the settings")))?;
-    let (printed, said) = tokio::join!(whole(child.stdout.take()), whole(child.stderr.take()));
-    let ended = child.wait().await.map_err(|error| wrong(format!("was lost ({error})")))?;
+    let (mut printed, mut said) = (buffer(), buffer());
+    let ended = until_end(&mut child, &mut printed, &mut said).await.map_err(|error| wrong(format!("was lost ({error})")))?;
     if !ended.success() {
         let said = String::from_utf8_lossy(&said);
         let said = match said.lines().next().map(str::trim).filter(|line| !line.is_empty()) {
@@ -46,12 +53,30 @@ pub(super) fn name(words: &[String]) -> String {
     shown(words.first().map_or("", String::as_str))
 }
 
-/// Everything up to a bound; beyond it the pipe is closed, which ends a program that prints for ever.
-async fn whole(pipe: Option<impl AsyncRead + Unpin>) -> Zeroizing<Vec<u8>> {
-    let mut read = Zeroizing::new(Vec::with_capacity(4096));
-    if let Some(pipe) = pipe {
-        // What was read before an error still tells something.
-        let _ = pipe.take(READ_MOST).read_to_end(&mut read).await;
+/// Reads what the program prints and says until it has ended.
+async fn until_end(child: &mut Child, printed: &mut Vec<u8>, said: &mut Vec<u8>) -> io::Result<ExitStatus> {
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let reading = async { tokio::join!(whole(stdout, printed), whole(stderr, said)) };
+    tokio::pin!(reading);
+    tokio::select! {
+        _ = &mut reading => child.wait().await,
+        ended = child.wait() => {
+            // What was read until then counts, whether that was all or not.
+            let _ = timeout(LAST_WORDS, reading).await;
+            ended
+        }
     }
-    read
+}
+
+fn buffer() -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(Vec::with_capacity(4096))
+}
+
+/// Everything up to a bound; beyond it the pipe is closed, which ends a program that prints for ever. What was read is in
+/// `read` at any time.
+async fn whole(pipe: Option<impl AsyncRead + Unpin>, read: &mut Vec<u8>) {
+    let Some(pipe) = pipe else { return };
+    let mut pipe = pipe.take(READ_MOST);
+    // What was read before an error still tells something.
+    while let Ok(1..) = pipe.read_buf(read).await {}
 }
