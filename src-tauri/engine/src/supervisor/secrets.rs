@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::changes::Named;
+use super::links::LinkRecord;
 use super::requests::unknown;
 use super::run::{Internal, Run};
 use crate::driver::{Command, ConnectionId};
@@ -25,7 +26,7 @@ const WORDS: usize = 64;
 
 /// Something to do in the keyring.
 enum Job {
-    Set { id: ConnectionId, name: String, secret: Secret, done: oneshot::Sender<Reply> },
+    Set { name: String, secret: Secret, done: oneshot::Sender<Reply> },
     Rename { from: String, to: String },
     Delete(String),
 }
@@ -34,7 +35,7 @@ enum Job {
 pub(super) enum KeyringTold {
     /// This connection's secret is stored.
     Stored {
-        id: ConnectionId,
+        name: String,
         secret: Secret,
         done: oneshot::Sender<Reply>,
     },
@@ -74,8 +75,8 @@ impl Vault {
 
 async fn perform(keyring: &Keyring, job: Job) -> Option<KeyringTold> {
     match job {
-        Job::Set { id, name, secret, done } => match keyring.set(&name, &secret).await {
-            Ok(()) => Some(KeyringTold::Stored { id, secret, done }),
+        Job::Set { name, secret, done } => match keyring.set(&name, &secret).await {
+            Ok(()) => Some(KeyringTold::Stored { name, secret, done }),
             Err(error) => {
                 // Who asked may have gone away meanwhile.
                 let _ = done.send(refused(&error));
@@ -118,12 +119,12 @@ impl Run {
 
     /// Stores a secret; the link dials with it as soon as the keyring has it.
     pub(super) fn set_secret(&self, name: &str, secret: Secret, reply: oneshot::Sender<Reply>) {
-        let (id, name) = match self.settable(name, &secret) {
+        let name = match self.settable(name, &secret) {
             Ok(found) => found,
             Err(refusal) => return drop(reply.send(refusal)),
         };
         let (done, stored) = oneshot::channel();
-        self.vault.push(Job::Set { id, name, secret, done });
+        self.vault.push(Job::Set { name, secret, done });
         tokio::spawn(async move {
             let answer = match timeout(ANSWER_WITHIN, stored).await {
                 Ok(Ok(answer)) => answer,
@@ -137,8 +138,9 @@ impl Run {
         });
     }
 
-    fn settable(&self, name: &str, secret: &Secret) -> Result<(ConnectionId, String), Reply> {
-        let Some((id, link)) = self.state.find(name).and_then(|id| Some((id, self.state.links.get(&id)?))) else {
+    /// The connection's name, if its secret can be set here.
+    fn settable(&self, name: &str, secret: &Secret) -> Result<String, Reply> {
+        let Some(link) = self.state.find(name).and_then(|id| self.state.links.get(&id)) else {
             return Err(unknown(name));
         };
         let auth = &link.connection.auth;
@@ -153,17 +155,14 @@ impl Run {
             Some(fault) => {
                 Err(failed(FailCode::SecretInvalid, format!("the {} {fault}; nothing was stored", word(auth))))
             }
-            None => Ok((id, link.connection.name.clone())),
+            None => Ok(link.connection.name.clone()),
         }
     }
 
     pub(super) fn keyring_told(&mut self, told: KeyringTold) {
         match told {
-            KeyringTold::Stored { id, secret, done } => {
-                if let Some(link) = self.state.links.get(&id) {
-                    link.credentials.know(secret);
-                }
-                self.command(id, Command::CredentialsChanged);
+            KeyringTold::Stored { name, secret, done } => {
+                self.known(&name, secret);
                 self.state.keyring_problem(None);
                 let _ = done.send(Reply::Ok);
             }
@@ -179,6 +178,16 @@ impl Run {
                 tracing::warn!("keyring: {problem}");
                 self.state.keyring_problem(Some(problem));
             }
+        }
+    }
+
+    /// A connection's secret is this. By its name: the link may be another one than when the secret was given.
+    fn known(&mut self, name: &str, secret: Secret) {
+        let Some(id) = self.state.find(name) else { return };
+        let in_keyring = |link: &&LinkRecord| link.connection.auth.secret() == Some(&SecretSource::Keyring);
+        if let Some(link) = self.state.links.get(&id).filter(in_keyring) {
+            link.credentials.know(secret);
+            self.command(id, Command::CredentialsChanged);
         }
     }
 

@@ -8,6 +8,8 @@ mod common;
 #[path = "../common/dbus_daemon.rs"]
 mod dbus_daemon;
 #[cfg(target_os = "linux")]
+mod late;
+#[cfg(target_os = "linux")]
 mod leaks;
 mod place;
 #[cfg(target_os = "linux")]
