@@ -9,15 +9,15 @@ use heartwire_core::secret::Secret;
 use heartwire_core::settings::{Auth, Connection, SecretSource};
 use heartwire_core::text;
 use heartwire_core::view::{SecretKind, SecretView};
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::sleep;
 
 use super::changes::Named;
 use super::links::LinkRecord;
 use super::requests::unknown;
 use super::run::{Internal, Run};
 use crate::driver::{Command, ConnectionId};
-use crate::secrets::{Credentials, Keyring, KeyringError};
+use crate::secrets::{Credentials, Keyring, KeyringError, Obstacle};
 
 /// How long a person who gave a secret waits for the keyring; shorter than a client of the control socket waits for us.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
@@ -26,7 +26,7 @@ const WORDS: usize = 64;
 
 /// Something to do in the keyring.
 enum Job {
-    Set { name: String, secret: Secret, done: oneshot::Sender<Reply> },
+    Set { name: String, word: &'static str, secret: Secret, done: oneshot::Sender<Reply> },
     Rename { from: String, to: String },
     Delete(String),
 }
@@ -50,21 +50,27 @@ pub(super) enum KeyringTold {
 pub(super) struct Vault {
     pub keyring: Keyring,
     jobs: mpsc::UnboundedSender<Job>,
+    /// What the job under way was last waiting for; those behind it wait for the same.
+    waits_for: watch::Receiver<Obstacle>,
 }
 
 impl Vault {
     pub fn new(keyring: Keyring, internal: mpsc::UnboundedSender<Internal>) -> Self {
         let (jobs, mut inbox) = mpsc::unbounded_channel();
+        let (obstacle, waits_for) = watch::channel(Obstacle::Silent);
         let worker = keyring.clone();
         tokio::spawn(async move {
+            let waiting = |met| {
+                obstacle.send_replace(met);
+            };
             while let Some(job) = inbox.recv().await {
-                if let Some(told) = perform(&worker, job).await {
+                if let Some(told) = perform(&worker, job, &waiting).await {
                     // The supervisor may have ended.
                     let _ = internal.send(Internal::Keyring(told));
                 }
             }
         });
-        Self { keyring, jobs }
+        Self { keyring, jobs, waits_for }
     }
 
     fn push(&self, job: Job) {
@@ -73,23 +79,26 @@ impl Vault {
     }
 }
 
-async fn perform(keyring: &Keyring, job: Job) -> Option<KeyringTold> {
+async fn perform(keyring: &Keyring, job: Job, waiting: &(dyn Fn(Obstacle) + Send + Sync)) -> Option<KeyringTold> {
     match job {
-        Job::Set { name, secret, done } => match keyring.set(&name, &secret).await {
+        Job::Set { name, word, secret, done } => match keyring.set(&name, &secret, waiting).await {
             Ok(()) => Some(KeyringTold::Stored { name, secret, done }),
-            Err(error) => {
-                // Who asked may have gone away meanwhile.
-                let _ = done.send(refused(&error));
-                None
-            }
+            Err(error) => match done.send(refused(&error)) {
+                Ok(()) => None,
+                // Who asked hears no answer any more, and must not take it for stored.
+                Err(_) => Some(KeyringTold::Problem(format!(
+                    "the {word} of {} was not stored ({error}): enter it again",
+                    shown(&name)
+                ))),
+            },
         },
-        Job::Rename { from, to } => Some(match keyring.rename(&from, &to).await {
+        Job::Rename { from, to } => Some(match keyring.rename(&from, &to, waiting).await {
             Ok(()) => KeyringTold::Renamed(to),
             Err(error) => KeyringTold::Problem(format!(
                 "the secret of {from} is still under its old name ({error}): enter it again for {to}"
             )),
         }),
-        Job::Delete(name) => Some(match keyring.delete(&name).await {
+        Job::Delete(name) => Some(match keyring.delete(&name, waiting).await {
             Ok(()) => KeyringTold::Removed,
             Err(error) => KeyringTold::Problem(format!(
                 "the secret of {name} could not be removed ({error}): remove \"Heartwire: {name}\" with your keyring's own program"
@@ -119,27 +128,17 @@ impl Run {
 
     /// Stores a secret; the link dials with it as soon as the keyring has it.
     pub(super) fn set_secret(&self, name: &str, secret: Secret, reply: oneshot::Sender<Reply>) {
-        let name = match self.settable(name, &secret) {
+        let (name, word) = match self.settable(name, &secret) {
             Ok(found) => found,
             Err(refusal) => return drop(reply.send(refusal)),
         };
         let (done, stored) = oneshot::channel();
-        self.vault.push(Job::Set { name, secret, done });
-        tokio::spawn(async move {
-            let answer = match timeout(ANSWER_WITHIN, stored).await {
-                Ok(Ok(answer)) => answer,
-                Ok(Err(_)) => failed(FailCode::Stopping, "Heartwire is ending"),
-                Err(_) => failed(
-                    FailCode::Keyring,
-                    "the keyring has not taken it yet: it may be locked. It is stored as soon as you unlock it",
-                ),
-            };
-            let _ = reply.send(answer);
-        });
+        self.vault.push(Job::Set { name, word, secret, done });
+        tokio::spawn(answer_in_time(word, reply, stored, self.vault.waits_for.clone()));
     }
 
-    /// The connection's name, if its secret can be set here.
-    fn settable(&self, name: &str, secret: &Secret) -> Result<String, Reply> {
+    /// The connection's name and the word for its secret, if it can be set here.
+    fn settable(&self, name: &str, secret: &Secret) -> Result<(String, &'static str), Reply> {
         let Some(link) = self.state.find(name).and_then(|id| self.state.links.get(&id)) else {
             return Err(unknown(name));
         };
@@ -155,7 +154,7 @@ impl Run {
             Some(fault) => {
                 Err(failed(FailCode::SecretInvalid, format!("the {} {fault}; nothing was stored", word(auth))))
             }
-            None => Ok(link.connection.name.clone()),
+            None => Ok((link.connection.name.clone(), word(auth))),
         }
     }
 
@@ -242,6 +241,36 @@ fn elsewhere(name: &str, auth: &Auth) -> Option<String> {
 
 fn word(auth: &Auth) -> &'static str {
     SecretView::of(auth, false).map_or(SecretKind::Password, |view| view.kind).word()
+}
+
+/// Answers whoever gave a secret with what came of it, or that nothing did yet. Then `stored` is closed, so that the
+/// keyring's task learns that its own answer is not heard.
+async fn answer_in_time(
+    word: &'static str,
+    mut reply: oneshot::Sender<Reply>,
+    mut stored: oneshot::Receiver<Reply>,
+    waits_for: watch::Receiver<Obstacle>,
+) {
+    let answer = tokio::select! {
+        biased;
+        answer = &mut stored => answer.unwrap_or_else(|_| failed(FailCode::Stopping, "Heartwire is ending")),
+        // Who asked has gone away.
+        () = reply.closed() => return,
+        () = sleep(ANSWER_WITHIN) => {
+            stored.close();
+            // It may have come this moment.
+            stored.try_recv().unwrap_or_else(|_| not_yet(word, *waits_for.borrow()))
+        }
+    };
+    let _ = reply.send(answer);
+}
+
+fn not_yet(word: &str, obstacle: Obstacle) -> Reply {
+    let message = format!(
+        "the {word} is not stored yet: {obstacle}. Heartwire goes on trying; if that fails, its window and \
+         `heartwire status` say so"
+    );
+    failed(FailCode::Keyring, message)
 }
 
 fn refused(error: &KeyringError) -> Reply {

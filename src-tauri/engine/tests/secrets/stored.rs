@@ -131,7 +131,7 @@ async fn invariant_17_a_refused_token_is_retried_after_five_minutes_or_at_once_w
     };
     let server = Server::open().await;
     server.accept_only("Bearer good");
-    ring.keyring().set("crm", &Secret::new("bad")).await.unwrap();
+    ring.keyring().set("crm", &Secret::new("bad"), &|_| {}).await.unwrap();
     let app = App::with_crm(ring.keyring(), &server.address).await;
     let blocked = app.in_state("crm", LinkState::Blocked).await;
     let cause = blocked.cause.clone().unwrap();
@@ -157,12 +157,12 @@ async fn what_another_program_stored_counts_once_the_person_reconnects() {
     let server = Server::open().await;
     let app = App::with_crm(ring.keyring(), &server.address).await;
     app.in_state("crm", LinkState::Blocked).await;
-    ring.keyring().set("crm", &Secret::new("elsewhere")).await.unwrap();
+    ring.keyring().set("crm", &Secret::new("elsewhere"), &|_| {}).await.unwrap();
     assert_eq!(app.handle.request(Request::Reconnect { connection: "crm".to_owned() }).await, Reply::Ok);
     app.in_state("crm", LinkState::Connected).await;
     assert_eq!(server.last().as_deref(), Some("Bearer elsewhere"));
     // Also while the old one is in use and known.
-    ring.keyring().set("crm", &Secret::new("newer")).await.unwrap();
+    ring.keyring().set("crm", &Secret::new("newer"), &|_| {}).await.unwrap();
     assert_eq!(app.handle.request(Request::Reconnect { connection: "crm".to_owned() }).await, Reply::Ok);
     app.until(|_| server.last().as_deref() == Some("Bearer newer")).await;
     app.handle.stop().await;
@@ -241,7 +241,7 @@ async fn a_secret_that_cannot_be_moved_is_not_lost_and_the_window_says_so() {
         return;
     };
     let server = Server::open().await;
-    ring.keyring().set("crm", &Secret::new("token")).await.unwrap();
+    ring.keyring().set("crm", &Secret::new("token"), &|_| {}).await.unwrap();
     let app = App::with_crm(ring.keyring(), &server.address).await;
     app.in_state("crm", LinkState::Connected).await;
     let _prompter = Prompter::start(&ring, true).await;

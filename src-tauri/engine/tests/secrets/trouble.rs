@@ -33,22 +33,22 @@ async fn what_is_stored_is_given_back_whole_and_replaced_moved_and_removed() {
     let get = async |name: &str| keyring.get(name, &|_| {}).await.map(|secret| secret.expose().to_owned());
     assert_eq!(get("crm").await, Err(KeyringError::NoEntry));
     for secret in ["pässwörd 密码 \"'\\", &"x".repeat(8 * 1024), "last"] {
-        keyring.set("crm", &Secret::new(secret)).await.unwrap();
+        keyring.set("crm", &Secret::new(secret), &|_| {}).await.unwrap();
         assert_eq!(get("crm").await.as_deref(), Ok(secret));
     }
     assert_eq!(ring.entry("crm").await.as_deref(), Some("last"));
-    keyring.set("taken", &Secret::new("stale")).await.unwrap();
-    keyring.rename("crm", "taken").await.unwrap();
+    keyring.set("taken", &Secret::new("stale"), &|_| {}).await.unwrap();
+    keyring.rename("crm", "taken", &|_| {}).await.unwrap();
     assert_eq!(get("crm").await, Err(KeyringError::NoEntry));
     assert_eq!(get("taken").await.as_deref(), Ok("last"));
     assert_eq!(ring.entry("taken").await.as_deref(), Some("last"));
-    keyring.rename("nothing", "taken").await.unwrap();
-    keyring.delete("taken").await.unwrap();
-    keyring.delete("taken").await.unwrap();
+    keyring.rename("nothing", "taken", &|_| {}).await.unwrap();
+    keyring.delete("taken", &|_| {}).await.unwrap();
+    keyring.delete("taken", &|_| {}).await.unwrap();
     assert_eq!(get("taken").await, Err(KeyringError::NoEntry));
     // Another installation's entries are its own.
     let other = Keyring::on_bus("other", ring.address());
-    other.set("crm", &Secret::new("other's")).await.unwrap();
+    other.set("crm", &Secret::new("other's"), &|_| {}).await.unwrap();
     assert_eq!(get("crm").await, Err(KeyringError::NoEntry));
 }
 
@@ -60,7 +60,7 @@ async fn a_secret_that_cannot_get_its_new_name_keeps_the_old_one() {
     ring.store_for_the_session("crm", "kept").await;
     let _prompter = Prompter::start(&ring, true).await;
     ring.lock().await;
-    assert_eq!(ring.keyring().rename("crm", "sales").await, Err(KeyringError::Dismissed));
+    assert_eq!(ring.keyring().rename("crm", "sales", &|_| {}).await, Err(KeyringError::Dismissed));
     assert_eq!((ring.entry("crm").await.as_deref(), ring.entry("sales").await), (Some("kept"), None));
 }
 
@@ -71,7 +71,7 @@ async fn a_locked_keyring_shows_one_prompt_however_many_dials_wait_for_it() {
         return;
     };
     let (server, keyring) = (Server::open().await, ring.keyring());
-    keyring.set("crm", &Secret::new("kept")).await.unwrap();
+    keyring.set("crm", &Secret::new("kept"), &|_| {}).await.unwrap();
     let prompter = Prompter::start(&ring, false).await;
     ring.lock().await;
     let (one, two) = (impatient(&server, &keyring), impatient(&server, &keyring));
@@ -94,7 +94,7 @@ async fn a_locked_keyring_shows_one_prompt_however_many_dials_wait_for_it() {
 async fn a_dismissed_prompt_comes_back_only_when_a_person_asks() {
     let Some(ring) = Ring::open("trouble::a_dismissed_prompt_comes_back_only_when_a_person_asks").await else { return };
     let (server, keyring) = (Server::open().await, ring.keyring());
-    keyring.set("crm", &Secret::new("kept")).await.unwrap();
+    keyring.set("crm", &Secret::new("kept"), &|_| {}).await.unwrap();
     let prompter = Prompter::start(&ring, true).await;
     ring.lock().await;
     let [request, second, third] = [(); 3].map(|()| patient(impatient(&server, &keyring)));
@@ -118,7 +118,7 @@ async fn a_hung_keyring_is_waited_for_and_answers_when_it_goes_on() {
         return;
     };
     let (server, keyring) = (Server::open().await, ring.keyring());
-    keyring.set("crm", &Secret::new("kept")).await.unwrap();
+    keyring.set("crm", &Secret::new("kept"), &|_| {}).await.unwrap();
     ring.signal(Signal::STOP);
     let request = impatient(&server, &keyring);
     for _ in 0..2 {
@@ -144,7 +144,7 @@ async fn a_hung_keyring_is_waited_for_and_answers_when_it_goes_on() {
 async fn a_keyring_that_comes_late_is_found() {
     let Some(mut ring) = Ring::open("trouble::a_keyring_that_comes_late_is_found").await else { return };
     let (server, keyring) = (Server::open().await, ring.keyring());
-    keyring.set("crm", &Secret::new("kept")).await.unwrap();
+    keyring.set("crm", &Secret::new("kept"), &|_| {}).await.unwrap();
     ring.kill();
     let request = impatient(&server, &keyring);
     let (code, text) = fails(&request).await;

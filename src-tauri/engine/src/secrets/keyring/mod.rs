@@ -144,17 +144,17 @@ impl Keyring {
     ///
     /// # Errors
     /// Why it is not stored.
-    pub async fn set(&self, connection: &str, secret: &Secret) -> Result<(), KeyringError> {
+    pub async fn set(&self, connection: &str, secret: &Secret, told: Told<'_>) -> Result<(), KeyringError> {
         self.ask_again();
-        self.act(connection, &Act::Set(secret), &|_| {}).await.map(drop)
+        self.act(connection, &Act::Set(secret), told).await.map(drop)
     }
 
     /// Removes the secret of a connection; that there is none is no error.
     ///
     /// # Errors
     /// Why it is still there.
-    pub async fn delete(&self, connection: &str) -> Result<(), KeyringError> {
-        match self.act(connection, &Act::Delete, &|_| {}).await {
+    pub async fn delete(&self, connection: &str, told: Told<'_>) -> Result<(), KeyringError> {
+        match self.act(connection, &Act::Delete, told).await {
             Ok(_) | Err(KeyringError::NoEntry) => Ok(()),
             Err(error) => Err(error),
         }
@@ -164,19 +164,21 @@ impl Keyring {
     ///
     /// # Errors
     /// Why it is still under the old name; that there is none is no error.
-    pub async fn rename(&self, from: &str, to: &str) -> Result<(), KeyringError> {
-        let secret = match self.get(from, &|_| {}).await {
+    pub async fn rename(&self, from: &str, to: &str, told: Told<'_>) -> Result<(), KeyringError> {
+        let secret = match self.get(from, told).await {
             Ok(secret) => secret,
             Err(KeyringError::NoEntry) => return Ok(()),
             Err(error) => return Err(error),
         };
-        self.set(to, &secret).await?;
-        self.delete(from).await
+        self.set(to, &secret, told).await?;
+        self.delete(from, told).await
     }
 
     /// Tries until there is an answer, or until it is clear that there is nobody to answer.
     async fn act(&self, connection: &str, act: &Act<'_>, told: Told<'_>) -> Result<Option<Secret>, KeyringError> {
         let give_up = Instant::now() + LOOK_FOR;
+        // Only here: what stood in the way of an attempt is what is known until the next one knows better.
+        told(Obstacle::Silent);
         loop {
             let obstacle = match self.shared.platform.attempt(&self.shared, connection, act, told).await {
                 Ok(found) => return Ok(found),

@@ -39,7 +39,6 @@ impl Platform {
     }
 
     pub(super) async fn attempt(&self, shared: &Shared, connection: &str, act: &Act<'_>, told: Told<'_>) -> Found {
-        told(Obstacle::Silent);
         let bus = self.connect().await?;
         let service = SecretService::connect_with_existing(EncryptionType::Dh, bus.clone()).await.map_err(fault)?;
         let asked = Asked { shared, bus: &bus, service: &service, connection, told };
