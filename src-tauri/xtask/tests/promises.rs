@@ -1,8 +1,6 @@
 //! The promises of the link stand in `docs/link.md`; here is held that each of them is the name of tests, in the places
 //! that the page names, and that no test is named after a promise that nobody gives.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by it")]
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;

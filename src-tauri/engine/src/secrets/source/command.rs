@@ -32,7 +32,8 @@ pub(super) async fn first_line(words: &[String], word: &str) -> Result<Secret, C
         .spawn()
         .map_err(|error| wrong(format!("cannot be started ({error}): install it, or change the settings")))?;
     let (mut printed, mut said) = (buffer(), buffer());
-    let ended = until_end(&mut child, &mut printed, &mut said).await.map_err(|error| wrong(format!("was lost ({error})")))?;
+    let ended =
+        until_end(&mut child, &mut printed, &mut said).await.map_err(|error| wrong(format!("was lost ({error})")))?;
     if !ended.success() {
         let said = String::from_utf8_lossy(&said);
         let said = match said.lines().next().map(str::trim).filter(|line| !line.is_empty()) {
