@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use heartwire_core::control::{FailCode, Reply};
-use heartwire_core::settings::ConnectionForm;
+use heartwire_core::control::{FailCode, Reply, Request};
+use heartwire_core::settings::{ConnectionForm, SecretForm};
 use heartwire_core::view::{LinkState, ProblemKind};
 use heartwire_engine::secrets::Keyring;
 use tokio::time::timeout;
 
+use crate::form;
 use crate::ring::{Prompter, Ring};
 use crate::server::Server;
 use crate::stored::{App, in_keyring};
@@ -38,6 +39,35 @@ async fn a_secret_that_is_stored_late_reaches_the_link_that_is_there_by_then() {
     };
     tokio::join!(giving, changing);
     assert_eq!(server.shown(), [Some("Bearer token".to_owned())]);
+    app.handle.stop().await;
+}
+
+#[tokio::test]
+async fn a_secret_that_is_stored_late_does_not_reach_a_link_whose_secret_is_elsewhere_by_then() {
+    const NAME: &str = "late::a_secret_that_is_stored_late_does_not_reach_a_link_whose_secret_is_elsewhere_by_then";
+    let Some(mut ring) = Ring::open(NAME).await else { return };
+    let server = Server::open().await;
+    let prompter = Prompter::start(&ring, false).await;
+    ring.lock().await;
+    let app = App::with_crm(ring.keyring(), &server.address).await;
+    let place = app.home.path().join("token");
+    std::fs::write(&place, "of-the-file").unwrap();
+    let changing = async {
+        while prompter.asked() == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let place = SecretForm { file: Some(place.to_str().unwrap().to_owned()), ..SecretForm::default() };
+        app.save(Some("crm"), form(&server.address, place)).await;
+        ring.kill();
+        ring.start().await;
+    };
+    let (reply, ()) = tokio::join!(app.set_secret("crm", "of-the-keyring"), changing);
+    assert_eq!(reply, Reply::Ok);
+    assert_eq!(app.handle.request(Request::Pause { connection: None }).await, Reply::Ok);
+    app.in_state("crm", LinkState::Paused).await;
+    assert_eq!(app.handle.request(Request::Resume { connection: None }).await, Reply::Ok);
+    app.in_state("crm", LinkState::Connected).await;
+    assert_eq!(server.last().as_deref(), Some("Bearer of-the-file"));
     app.handle.stop().await;
 }
 

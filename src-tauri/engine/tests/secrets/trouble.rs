@@ -1,11 +1,12 @@
 //! A keyring that is locked, hangs, is not there, or comes late.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use heartwire_core::secret::Secret;
 use heartwire_core::settings::SecretSource;
 use heartwire_engine::dial::DialRequest;
-use heartwire_engine::secrets::{Keyring, KeyringError};
+use heartwire_engine::secrets::{Keyring, KeyringError, Obstacle};
 use rustix::process::Signal;
 
 use crate::ring::{Prompter, Ring};
@@ -180,4 +181,18 @@ async fn a_keyring_is_not_looked_for_for_ever() {
     assert_eq!(code, "connect-timeout");
     assert!(text.starts_with("no token: there is no session bus"), "{text}");
     assert!(asked.elapsed() <= Duration::from_secs(30), "{:?}", asked.elapsed());
+}
+
+/// In virtual time: whoever gives up waiting can say what stood in the way, and not only that there was no answer yet.
+#[tokio::test(start_paused = true)]
+async fn what_stood_in_the_way_is_known_until_the_next_attempt_knows_better() {
+    let nowhere = tempfile::tempdir().unwrap();
+    let keyring = Keyring::on_bus("heartwire test", format!("unix:path={}", nowhere.path().join("bus").display()));
+    let met = Mutex::new(Vec::new());
+    let told = |obstacle| met.lock().unwrap().push(obstacle);
+    let error = keyring.set("crm", &Secret::new("token"), &told).await.unwrap_err();
+    assert_eq!(error, KeyringError::Unreachable(Obstacle::NoBus));
+    let met = met.into_inner().unwrap();
+    assert_eq!(met[0], Obstacle::Silent);
+    assert!(met.len() > 2 && met[1..].iter().all(|obstacle| *obstacle == Obstacle::NoBus), "{met:?}");
 }
