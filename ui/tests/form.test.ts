@@ -41,6 +41,16 @@ describe('a form', () => {
     expect(form.heartbeat).not.toHaveProperty('reply');
   });
 
+  it('forgets the place of a secret that nobody asks for any more', () => {
+    const auth = { kind: 'basic', user: 'ada', secret: { env: 'T' } };
+    const form = new ConnectionDraft({ name: 'a', auth }, DEFAULTS, null);
+    form.draft.scalars['auth.kind'] = '';
+    expect(form.form()).toEqual({ name: 'a' });
+    // Said on purpose it may stay for another day.
+    form.draft.scalars['auth.kind'] = 'none';
+    expect(form.form().auth).toEqual({ ...auth, kind: 'none' });
+  });
+
   it('says where a secret is in one place only', () => {
     const draft = toDraft({ auth: { kind: 'token', secret: { env: 'CRM_TOKEN' } } });
     draft.secret.place = 'keyring';

@@ -107,7 +107,12 @@ export class ConnectionDraft {
   /** What is sent. Rows that are empty go, so that the places in errors are those on the screen. */
   form(): ConnectionForm {
     for (const path of LISTS) this.draft.lists[path] = filled(this.draft.lists[path]);
-    return toForm($state.snapshot(this.draft) as Draft, this.#base);
+    const form = toForm($state.snapshot(this.draft) as Draft, this.#base);
+    if (form.auth && !form.auth.kind && this.authKind === 'none') {
+      // The kind was set back to what is usual: a place for a secret that nobody asks for would be an error.
+      delete form.auth;
+    }
+    return form;
   }
 
   /** What the credentials are, as far as the fields say it. */
