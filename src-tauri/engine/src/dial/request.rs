@@ -2,6 +2,7 @@
 //! web pages, and this is none.
 
 use data_encoding::BASE64;
+use percent_encoding::percent_decode_str;
 use rustls::pki_types::ServerName;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::handshake::client::{Request, Response, generate_key};
@@ -99,40 +100,12 @@ fn basic(url: &Url) -> Option<HeaderValue> {
     if url.username().is_empty() && url.password().is_none() {
         return None;
     }
-    let mut pair = decoded(url.username());
+    let mut pair: Vec<u8> = percent_decode_str(url.username()).collect();
     pair.push(b':');
-    pair.extend(decoded(url.password().unwrap_or_default()));
+    pair.extend(percent_decode_str(url.password().unwrap_or_default()));
     let mut field = HeaderValue::from_str(&format!("Basic {}", BASE64.encode(&pair))).ok()?;
     field.set_sensitive(true);
     Some(field)
-}
-
-/// Undoes percent-encoding (RFC 3986, section 2.1); what is not an escape stays as it is.
-fn decoded(text: &str) -> Vec<u8> {
-    let mut rest = text.as_bytes();
-    let mut plain = Vec::with_capacity(rest.len());
-    while let [first, behind @ ..] = rest {
-        (plain, rest) = match (first, behind) {
-            (b'%', [high, low, after @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                plain.push(hex(*high) * 16 + hex(*low));
-                (plain, after)
-            }
-            _ => {
-                plain.push(*first);
-                (plain, behind)
-            }
-        };
-    }
-    plain
-}
-
-fn hex(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        b'a'..=b'f' => digit - b'a' + 10,
-        b'A'..=b'F' => digit - b'A' + 10,
-        _ => 0,
-    }
 }
 
 fn wrong(text: &str) -> Cause {

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use zeroize::Zeroizing;
 
@@ -10,12 +10,13 @@ use heartwire_core::cause::Cause;
 use heartwire_core::secret::Secret;
 
 use super::{READ_MOST, line_of, missing, shown};
+use crate::paths::at_home;
 
 /// The first line of the file; `~/` is this person's own folder.
 pub(super) async fn first_line(path: &str, word: &str) -> Result<Secret, Cause> {
     let name = shown(path);
     let wrong = |what: String| missing(format!("no {word}: the file {name} {what}"));
-    let whole = expanded(path).ok_or_else(|| wrong("cannot be found: this user has no home folder".to_owned()))?;
+    let whole = at_home(path).ok_or_else(|| wrong("cannot be found: this user has no home folder".to_owned()))?;
     // A disk may make us wait.
     let read = tokio::task::spawn_blocking(move || read(&whole)).await;
     let read = read.unwrap_or_else(|error| Err(io::Error::other(error)));
@@ -30,13 +31,6 @@ pub(super) async fn first_line(path: &str, word: &str) -> Result<Secret, Cause> 
         Ok(Some(secret)) => Ok(secret),
         Ok(None) => Err(wrong(format!("has an empty first line: put the {word} there"))),
         Err(_) => Err(wrong(format!("is no text: put the {word} in its first line"))),
-    }
-}
-
-fn expanded(path: &str) -> Option<PathBuf> {
-    match path.strip_prefix("~/") {
-        Some(rest) => Some(directories::BaseDirs::new()?.home_dir().join(rest)),
-        None => Some(PathBuf::from(path)),
     }
 }
 
