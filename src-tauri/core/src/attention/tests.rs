@@ -209,13 +209,5 @@ fn at(ms: u64) -> Moment {
 }
 
 fn text(priority: u8) -> Message {
-    Message {
-        id: None,
-        title: "title".to_owned(),
-        body: "body".to_owned(),
-        priority,
-        kind: MessageKind::Text,
-        size: 4,
-        caught_up: false,
-    }
+    Message { priority, ..Message::new("title", "", "body", 4) }
 }

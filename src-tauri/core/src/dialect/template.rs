@@ -35,8 +35,8 @@ pub(crate) fn add_expression(environment: &mut Environment<'static>, name: Strin
 }
 
 /// What the templates see of a frame.
-pub(crate) fn frame_context(json: &Value, text: &str, connection: &str) -> Value {
-    context! { json, text, connection }
+pub(crate) fn frame_context(json: &Value, text: &str, topic: Option<&str>, connection: &str) -> Value {
+    context! { json, text, topic, connection }
 }
 
 /// The template of this name over `frame`, cut at a size no message needs.
@@ -66,7 +66,7 @@ pub(crate) fn check_expression(source: &str) -> Result<(), String> {
 /// Filters, tests and functions are looked up only when they are reached: an empty frame reaches most of them.
 fn try_out(environment: &Result<Environment<'static>, Error>, name: &str) -> Result<(), String> {
     let environment = environment.as_ref().map_err(words)?;
-    match render(environment, name, &frame_context(&Value::UNDEFINED, "", "")) {
+    match render(environment, name, &frame_context(&Value::UNDEFINED, "", None, "")) {
         Err(error) if is_unknown_word(&error) => Err(words(&error)),
         _ => Ok(()),
     }
@@ -131,7 +131,7 @@ mod tests {
         let mut environment = environment();
         environment.add_template_owned("t", source.to_owned()).map_err(|error| words(&error))?;
         let value = serde_json::from_str::<serde_json::Value>(json).map_or(Value::UNDEFINED, Value::from_serialize);
-        render(&environment, "t", &frame_context(&value, json, "crm")).map_err(|error| words(&error))
+        render(&environment, "t", &frame_context(&value, json, None, "crm")).map_err(|error| words(&error))
     }
 
     #[test]

@@ -18,6 +18,16 @@ pub struct Heartbeat {
     pub always: bool,
 }
 
+/// No time of a heartbeat or a dial is shorter.
+pub(super) const SHORTEST: Duration = Duration::from_millis(1);
+
+impl Heartbeat {
+    /// Without times of zero.
+    pub(super) fn at_least(self) -> Self {
+        Self { every: self.every.max(SHORTEST), timeout: self.timeout.max(SHORTEST), ..self }
+    }
+}
+
 /// What a heartbeat is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HeartbeatKind {
@@ -25,6 +35,8 @@ pub enum HeartbeatKind {
     Text(String),
     /// A ping frame (RFC 6455, section 5.5.2).
     Ping,
+    /// A frame of the dialect's own.
+    Own,
     /// Nothing: only silence is watched. Dead after `every` + `timeout` without a byte.
     None,
 }
@@ -122,6 +134,7 @@ impl Vitals {
         match &heartbeat.kind {
             HeartbeatKind::Text(text) => Some(Frame::Text(text.clone())),
             HeartbeatKind::Ping => Some(Frame::Ping(self.beats.to_be_bytes().to_vec())),
+            HeartbeatKind::Own => Some(Frame::Heartbeat),
             HeartbeatKind::None => None,
         }
     }

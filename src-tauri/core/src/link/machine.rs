@@ -10,7 +10,7 @@ use std::time::Duration;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
-use super::heartbeat::{Due, HeartbeatKind, Vitals};
+use super::heartbeat::{Due, Heartbeat, HeartbeatKind, SHORTEST, Vitals};
 use super::queue::{NotSent, Queue};
 use super::resume::{Resume, ResumeData};
 use super::{Generation, Input, LinkSettings, LinkStatus, Output};
@@ -35,6 +35,8 @@ pub const WAKE_PROBE: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 pub struct Link {
     settings: LinkSettings,
+    /// The one of the newest socket: the settings' until its two sides agree on another.
+    heartbeat: Heartbeat,
     rng: SmallRng,
     phase: Phase,
     /// The socket we are closing politely. No dial starts before it is gone.
@@ -85,11 +87,10 @@ impl Link {
     /// A stopped link. The seed decides every delay it will draw.
     pub fn new(mut settings: LinkSettings, seed: u64) -> Self {
         // Settings are checked long before; but a time of zero here would mean a loop without end.
-        let shortest = Duration::from_millis(1);
-        settings.heartbeat.every = settings.heartbeat.every.max(shortest);
-        settings.heartbeat.timeout = settings.heartbeat.timeout.max(shortest);
-        settings.connect_timeout = settings.connect_timeout.max(shortest);
+        settings.heartbeat = settings.heartbeat.at_least();
+        settings.connect_timeout = settings.connect_timeout.max(SHORTEST);
         Self {
+            heartbeat: settings.heartbeat.clone(),
             settings,
             rng: SmallRng::seed_from_u64(seed),
             phase: Phase::Stopped,
@@ -159,7 +160,7 @@ impl Link {
             Phase::Waiting { until, .. } => Some(*until),
             Phase::Blocked { until } => *until,
             Phase::Dialing { deadline, .. } => Some(*deadline),
-            Phase::Up(vitals) => vitals.next(&self.settings.heartbeat).map(|(at, _)| at),
+            Phase::Up(vitals) => vitals.next(&self.heartbeat).map(|(at, _)| at),
         }
     }
 
@@ -180,7 +181,7 @@ impl Link {
             Phase::Stopped | Phase::Paused => return false,
             Phase::Waiting { .. } | Phase::Blocked { .. } => self.dial(now),
             Phase::Dialing { .. } => self.dial_timed_out(now),
-            Phase::Up(vitals) => match vitals.next(&self.settings.heartbeat) {
+            Phase::Up(vitals) => match vitals.next(&self.heartbeat) {
                 Some((_, Due::Beat)) => self.beat(now),
                 Some((_, Due::Dead)) => self.dead(now),
                 None => return false,
@@ -191,7 +192,7 @@ impl Link {
 
     fn beat(&mut self, now: Moment) {
         if let Phase::Up(vitals) = &mut self.phase
-            && let Some(frame) = vitals.beat(now, &self.settings.heartbeat)
+            && let Some(frame) = vitals.beat(now, &self.heartbeat)
         {
             self.outputs.push_back(Output::Send(self.generation, frame, None));
         }
@@ -202,10 +203,10 @@ impl Link {
         self.outputs.push_back(Output::Abort(self.generation));
         let Phase::Up(vitals) = &self.phase else { return };
         self.silent_for = vitals.silence(now);
-        let heartbeat = &self.settings.heartbeat;
+        let heartbeat = &self.heartbeat;
         let text = match heartbeat.kind {
             HeartbeatKind::None => format!("nothing received for {}", words(heartbeat.every + heartbeat.timeout)),
-            HeartbeatKind::Text(_) | HeartbeatKind::Ping => {
+            HeartbeatKind::Text(_) | HeartbeatKind::Ping | HeartbeatKind::Own => {
                 let limit = vitals.limit().unwrap_or(heartbeat.timeout);
                 format!("no answer to the heartbeat within {}", words(limit))
             }

@@ -90,7 +90,7 @@ pub enum Input {
     NetworkChanged(Path),
     /// The person gave new credentials.
     CredentialsChanged,
-    /// The dial of this generation succeeded: the upgrade is done.
+    /// The dial of this generation succeeded: the upgrade is done, and the handshake that the dialect may have of its own.
     DialOk(Generation),
     /// The dial of this generation failed; its descriptor is closed.
     DialFailed(Generation, Cause),
@@ -101,6 +101,8 @@ pub enum Input {
     HeartbeatAnswered(Generation),
     /// The person sends a text frame. While there is hope of a socket soon it is kept for that.
     Send(SendId, String),
+    /// The two sides of this socket agreed to prove it in this way.
+    Agreed(Generation, Heartbeat),
     /// From now on a handshake can go on from here, until something newer is known; none: from the beginning.
     ResumeFrom(Option<ResumeData>),
     /// The driver stopped reading because its consumer is full.
@@ -153,6 +155,8 @@ pub enum Frame {
     Text(String),
     /// A ping whose payload names the heartbeat, so that only its own pong answers it.
     Ping(Vec<u8>),
+    /// The dialect's own heartbeat.
+    Heartbeat,
 }
 
 /// What people see of a link.

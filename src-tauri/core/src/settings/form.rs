@@ -16,7 +16,7 @@ pub struct ConnectionForm {
     /// ws, wss, http or https.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// `plain`.
+    /// What the server speaks: `plain`, `ntfy`, ….
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dialect: Option<String>,
     /// The id of a preset, which this form overrides.
@@ -31,6 +31,9 @@ pub struct ConnectionForm {
     /// Offered in the upgrade request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subprotocols: Option<Vec<String>>,
+    /// What to subscribe to, in the words of the dialect: topics, channels, queries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subscribe: Option<Vec<String>>,
     /// A duration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connect_timeout: Option<String>,
@@ -59,7 +62,7 @@ pub struct ConnectionForm {
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(export, export_to = "bindings.ts", optional_fields))]
 pub struct HeartbeatForm {
-    /// `text`, `ping` or `none`.
+    /// `auto`, `text`, `ping` or `none`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// The text frame of kind `text`.
@@ -117,12 +120,12 @@ pub struct ReconnectForm {
     pub jitter: Option<String>,
 }
 
-/// `[connections.message]` of the plain dialect.
+/// `[connections.message]` of dialects whose messages have no shape of their own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(export, export_to = "bindings.ts", optional_fields))]
 pub struct MessageForm {
-    /// A minijinja template over `json`, `text` and `connection`.
+    /// A minijinja template over `json`, `text`, `topic` and `connection`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// Likewise.

@@ -2,6 +2,7 @@
 //! the two. Files are read and written by the engine; this module never touches one.
 
 mod auth;
+mod dialect;
 mod fields;
 mod form;
 mod preset;
@@ -16,13 +17,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use auth::{Auth, SecretSource};
+pub(crate) use dialect::REGEX_LIMIT;
+pub use dialect::{DialectSettings, MessageSettings, ReplyMatcher};
 pub use fields::NAME_MAX;
 pub use form::{
     AuthForm, ConnectionForm, HeartbeatForm, MessageForm, ProxyForm, ReconnectForm, ReplyForm, SecretForm, TlsForm,
 };
 pub use preset::{Preset, PresetField, PresetFieldKind};
 pub use proxy::{Proxy, ProxyAddress, ProxyKind};
-pub(crate) use resolve::REGEX_LIMIT;
 pub use resolve::{name_taken, names_unique, overlay, resolve};
 pub use tls::{ClientCertificate, Pin, TlsSettings};
 pub use validate::{FieldError, FieldErrorCode};
@@ -61,52 +63,6 @@ pub struct Connection {
     pub tls: TlsSettings,
     /// The way to the server.
     pub proxy: Proxy,
-}
-
-/// The dialect of a connection.
-#[derive(Clone, Debug, PartialEq)]
-pub enum DialectSettings {
-    /// Text frames, shaped by templates.
-    Plain(PlainSettings),
-}
-
-impl DialectSettings {
-    /// The dialect's name in the settings.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Plain(_) => "plain",
-        }
-    }
-}
-
-/// How the plain dialect reads frames.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlainSettings {
-    /// The connection's name, for the templates.
-    pub connection: String,
-    /// Which frames answer a heartbeat; none: no frame does, and every frame is a message.
-    pub reply: Option<ReplyMatcher>,
-    /// The minijinja template of the title.
-    pub title: String,
-    /// The minijinja template of the body.
-    pub body: String,
-    /// The minijinja template of the id; an empty result is no id.
-    pub id: String,
-    /// minijinja expressions; a frame for which one is true is no message.
-    pub ignore: Vec<String>,
-}
-
-/// Recognises a heartbeat's answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ReplyMatcher {
-    /// The whole text.
-    Equals(String),
-    /// Part of the text.
-    Contains(String),
-    /// A regular expression that is found in the text.
-    Matches(String),
-    /// An RFC 9535 query that selects something.
-    JsonPath(String),
 }
 
 /// The settings that are no connection's.

@@ -3,21 +3,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use regex::RegexBuilder;
-use serde_json_path::JsonPath;
-
-use super::form::{AuthForm, ConnectionForm, HeartbeatForm, MessageForm, ProxyForm, ReconnectForm, ReplyForm, TlsForm};
+use super::form::{AuthForm, ConnectionForm, HeartbeatForm, MessageForm, ProxyForm, ReconnectForm, TlsForm};
 use super::preset::Preset;
 use super::validate::{Errors, FieldError, FieldErrorCode, shown};
-use super::{Connection, DialectSettings, PlainSettings, ReplyMatcher, auth, fields, proxy, tls};
-use crate::dialect::template;
+use super::{Connection, auth, dialect, fields, proxy, tls};
+use crate::dialect::{Beat, Spec};
 use crate::link::{Backoff, Heartbeat, HeartbeatKind, Jitter};
-
-/// The memory a compiled regular expression may take, in bytes.
-pub(crate) const REGEX_LIMIT: usize = 4 * 1024 * 1024;
-
-/// The longest template or expression, in bytes.
-const TEMPLATE_MAX: usize = 16 * 1024;
 
 /// `form` over its preset over `defaults`, complete and valid; or every error, each at its field.
 pub fn resolve(
@@ -31,28 +22,30 @@ pub fn resolve(
     let merged = overlay(&given, defaults);
     let name = fields::name(merged.name.as_deref(), &mut errors);
     let url = fields::url("url", merged.url.as_deref(), &mut errors);
-    let _plain = fields::choice("dialect", merged.dialect.as_deref(), &[("plain", ())], &mut errors);
+    let spec = dialect::spec(merged.dialect.as_deref(), &mut errors);
     let on_open = fields::on_open(merged.on_open.as_deref().unwrap_or_default(), &mut errors);
     let headers = fields::headers(&merged.headers.unwrap_or_default(), &mut errors);
     let subprotocols = fields::subprotocols(merged.subprotocols.as_deref().unwrap_or_default(), &mut errors);
     let connect_timeout = fields::duration("connect_timeout", merged.connect_timeout.as_deref(), &mut errors);
     let heartbeat_form = merged.heartbeat.unwrap_or_default();
-    let heartbeat = heartbeat(&heartbeat_form, &mut errors);
-    let reply = heartbeat_form.reply.as_ref().and_then(|reply| self::reply(reply, &mut errors));
+    let heartbeat = heartbeat(&heartbeat_form, spec, &mut errors);
+    let subscribe = merged.subscribe.unwrap_or_default();
+    let dialect = dialect::dialect(spec, subscribe, &heartbeat_form, merged.message.unwrap_or_default(), &mut errors);
+    let dialect = dialect.zip(on_open).and_then(|(dialect, on_open)| {
+        dialect::texts_taken(&dialect, &on_open, heartbeat.as_ref(), &mut errors).then_some((dialect, on_open))
+    });
     let backoff = backoff(&merged.reconnect.unwrap_or_default(), form.reconnect.as_ref(), &mut errors);
-    let plain = plain(merged.message.unwrap_or_default(), name.clone().unwrap_or_default(), reply, &mut errors);
-
     let auth = auth::auth(&merged.auth.unwrap_or_default(), given.auth.as_ref(), &mut errors);
     let tls = tls::tls(&merged.tls.unwrap_or_default(), &mut errors);
     let proxy = proxy::proxy(&merged.proxy.unwrap_or_default(), &mut errors);
     let access = auth.zip(tls).zip(proxy);
 
-    match (errors.is_empty(), name, url, on_open, headers, subprotocols, connect_timeout, heartbeat, backoff, access) {
+    match (errors.is_empty(), name, url, dialect, headers, subprotocols, connect_timeout, heartbeat, backoff, access) {
         (
             true,
             Some(name),
             Some(url),
-            Some(on_open),
+            Some((dialect, on_open)),
             Some(headers),
             Some(subprotocols),
             Some(connect_timeout),
@@ -62,11 +55,11 @@ pub fn resolve(
         ) => Ok(Connection {
             name,
             url,
-            dialect: DialectSettings::Plain(plain),
+            subprotocols: dialect.with_own(subprotocols),
+            dialect,
             preset: form.preset.clone(),
             on_open,
             headers,
-            subprotocols,
             heartbeat,
             backoff,
             connect_timeout,
@@ -90,6 +83,7 @@ pub fn overlay(upper: &ConnectionForm, lower: &ConnectionForm) -> ConnectionForm
         on_open: upper.on_open.or(lower.on_open),
         headers: join(upper.headers, lower.headers, overlay_headers),
         subprotocols: upper.subprotocols.or(lower.subprotocols),
+        subscribe: upper.subscribe.or(lower.subscribe),
         connect_timeout: upper.connect_timeout.or(lower.connect_timeout),
         heartbeat: join(upper.heartbeat, lower.heartbeat, |upper, lower| HeartbeatForm {
             kind: upper.kind.or(lower.kind),
@@ -171,9 +165,14 @@ fn find_preset<'a>(id: &str, presets: &'a [Preset], errors: &mut Errors) -> Opti
     found
 }
 
-fn heartbeat(form: &HeartbeatForm, errors: &mut Errors) -> Option<Heartbeat> {
-    let kinds = [("text", 't'), ("ping", 'p'), ("none", 'n')];
+fn heartbeat(form: &HeartbeatForm, spec: Option<&Spec>, errors: &mut Errors) -> Option<Heartbeat> {
+    let kinds = [("auto", 'a'), ("text", 't'), ("ping", 'p'), ("none", 'n')];
     let kind = match fields::choice("heartbeat.kind", form.kind.as_deref(), &kinds, errors) {
+        Some('a') => spec.map(|spec| match spec.beat {
+            Beat::Ping => HeartbeatKind::Ping,
+            Beat::Own => HeartbeatKind::Own,
+            Beat::Server => HeartbeatKind::None,
+        }),
         Some('t') => send(form, errors).map(HeartbeatKind::Text),
         Some('p') => Some(HeartbeatKind::Ping),
         Some(_) => Some(HeartbeatKind::None),
@@ -192,59 +191,6 @@ fn send(form: &HeartbeatForm, errors: &mut Errors) -> Option<String> {
         return None;
     }
     fields::frame("heartbeat.send", send, errors)
-}
-
-fn reply(form: &ReplyForm, errors: &mut Errors) -> Option<ReplyMatcher> {
-    let given = [
-        ("equals", &form.equals),
-        ("contains", &form.contains),
-        ("matches", &form.matches),
-        ("json-path", &form.json_path),
-    ];
-    let mut given = given.into_iter().filter_map(|(key, value)| Some((key, value.as_deref()?)));
-    let (Some((key, value)), None) = (given.next(), given.next()) else {
-        let message =
-            "a heartbeat's answer is recognised in one way: give exactly one of equals, contains, matches, json-path";
-        errors.push("heartbeat.reply", FieldErrorCode::ExactlyOne, "", message);
-        return None;
-    };
-    let field = format!("heartbeat.reply.{key}");
-    if value.is_empty() {
-        // An empty pattern is found in every text, and every message would be taken for a reply.
-        errors.push(field, FieldErrorCode::Missing, "", "this is empty: give what the answer looks like");
-        return None;
-    }
-    let value = fields::frame(&field, value, errors)?;
-    matcher(key, value).map_err(|(code, value, message)| errors.push(field, code, &value, message)).ok()
-}
-
-fn matcher(key: &str, value: String) -> Result<ReplyMatcher, (FieldErrorCode, String, String)> {
-    match key {
-        "equals" => Ok(ReplyMatcher::Equals(value)),
-        "contains" => Ok(ReplyMatcher::Contains(value)),
-        "matches" => match RegexBuilder::new(&value).size_limit(REGEX_LIMIT).build() {
-            Ok(_) => Ok(ReplyMatcher::Matches(value)),
-            Err(error) => {
-                // The last line of the parser's drawing says what is wrong.
-                let why = error.to_string();
-                let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ");
-                let message = format!("\"{}\" is not a regular expression ({why}): correct it", shown(&value));
-                Err((FieldErrorCode::RegexInvalid, value, message))
-            }
-        },
-        _ => match JsonPath::parse(&value) {
-            Ok(_) => Ok(ReplyMatcher::JsonPath(value)),
-            Err(error) => {
-                let message = format!(
-                    "\"{}\" is not a JSON path of RFC 9535 ({}, at character {}): write one such as $.pong",
-                    shown(&value),
-                    error.message(),
-                    error.position() + 1
-                );
-                Err((FieldErrorCode::JsonPathInvalid, value, message))
-            }
-        },
-    }
 }
 
 fn backoff(form: &ReconnectForm, given: Option<&ReconnectForm>, errors: &mut Errors) -> Option<Backoff> {
@@ -267,38 +213,4 @@ fn backoff(form: &ReconnectForm, given: Option<&ReconnectForm>, errors: &mut Err
         return None;
     }
     Some(Backoff { first, cap, fixed, jitter: jitter? })
-}
-
-fn plain(form: MessageForm, connection: String, reply: Option<ReplyMatcher>, errors: &mut Errors) -> PlainSettings {
-    let settings = PlainSettings {
-        connection,
-        reply,
-        title: form.title.unwrap_or_default(),
-        body: form.body.unwrap_or_default(),
-        id: form.id.unwrap_or_default(),
-        ignore: form.ignore.unwrap_or_default(),
-    };
-    for (field, source) in
-        [("message.title", &settings.title), ("message.body", &settings.body), ("message.id", &settings.id)]
-    {
-        check_template(field, source, template::check, errors);
-    }
-    if fields::few(settings.ignore.len(), "message.ignore", errors).is_none() {
-        return settings;
-    }
-    for (at, source) in settings.ignore.iter().enumerate() {
-        check_template(&format!("message.ignore[{at}]"), source, template::check_expression, errors);
-    }
-    settings
-}
-
-fn check_template(field: &str, source: &str, check: fn(&str) -> Result<(), String>, errors: &mut Errors) {
-    if source.len() > TEMPLATE_MAX {
-        let message = format!("the template has {} bytes: use at most {TEMPLATE_MAX}", source.len());
-        errors.push(field, FieldErrorCode::TooLong, source, message);
-    } else if let Err(why) = check(source) {
-        let message =
-            format!("the template does not work ({why}): correct it, as in {{{{ json.text | default(text) }}}}");
-        errors.push(field, FieldErrorCode::TemplateInvalid, source, message);
-    }
 }

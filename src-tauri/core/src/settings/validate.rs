@@ -64,6 +64,10 @@ pub enum FieldErrorCode {
     HeaderInvalid,
     /// Not a subprotocol token.
     SubprotocolInvalid,
+    /// Not something the dialect can subscribe to.
+    SubscribeInvalid,
+    /// The dialect has no use for it.
+    NotTaken,
     /// Exactly one of the keys must be given.
     ExactlyOne,
     /// Not an absolute path of a file.

@@ -1,17 +1,12 @@
-//! What is part of the program: the defaults and the presets. A new preset is its file and one line here.
+//! What is part of the program: the defaults, and the presets that the dialects name.
 
+use heartwire_core::dialect;
 use heartwire_core::settings::{ConnectionForm, Preset};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 /// The lowest layer, with every setting.
 pub(super) const DEFAULTS: &str = include_str!("../../../../config/default.toml");
-
-const PRESETS: [&str; 3] = [
-    include_str!("../../../../config/presets/heartbeat-echo.toml"),
-    include_str!("../../../../config/presets/crm-heartbeat.toml"),
-    include_str!("../../../../config/presets/json-heart.toml"),
-];
 
 /// What a connection has that says nothing else, as long as no file says otherwise: `[connection]` of config/default.toml.
 pub fn defaults() -> ConnectionForm {
@@ -25,7 +20,7 @@ pub fn defaults() -> ConnectionForm {
 
 /// The presets, in the order of the window's list.
 pub fn presets() -> Vec<Preset> {
-    PRESETS.iter().copied().map(read).collect()
+    dialect::ALL.iter().flat_map(|spec| spec.presets).copied().map(read).collect()
 }
 
 #[expect(clippy::expect_used, reason = "the file is part of this build, and a test reads each")]

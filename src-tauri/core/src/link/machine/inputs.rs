@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{CLOSE_LIMIT, Link, Phase, WAKE_PROBE, words};
 use crate::cause::{Cause, CauseCode};
-use crate::link::heartbeat::Vitals;
+use crate::link::heartbeat::{Heartbeat, Vitals};
 use crate::link::{Frame, Generation, Input, NotSent, Output, Path, SendId, Verdict};
 use crate::time::Moment;
 use crate::view::LinkState;
@@ -44,6 +44,7 @@ impl Link {
                     vitals.reading_resumed(now);
                 }
             }
+            Input::Agreed(generation, heartbeat) => self.agreed(generation, heartbeat),
             Input::Fatal(generation, cause) => self.fatal(now, generation, cause),
             Input::Timeout => {}
         }
@@ -83,7 +84,7 @@ impl Link {
     }
 
     fn resumed(&mut self, now: Moment, slept: Duration) {
-        let heartbeat = &self.settings.heartbeat;
+        let heartbeat = &self.heartbeat;
         match &mut self.phase {
             Phase::Stopped | Phase::Paused | Phase::Blocked { .. } => {}
             Phase::Waiting { .. } => self.hint(now),
@@ -121,7 +122,7 @@ impl Link {
                 self.replace(now, Cause::new(CauseCode::NetworkChanged, text));
             }
             (Phase::Up(vitals), Path::Same) => {
-                let frame = vitals.probe_now(now, &self.settings.heartbeat);
+                let frame = vitals.probe_now(now, &self.heartbeat);
                 self.outputs.extend(frame.map(|frame| Output::Send(self.generation, frame, None)));
             }
         }
@@ -167,7 +168,7 @@ impl Link {
         if generation == self.generation
             && let Phase::Up(vitals) = &mut self.phase
         {
-            vitals.heard(now, &self.settings.heartbeat);
+            vitals.heard(now, &self.heartbeat);
         }
     }
 
@@ -175,6 +176,12 @@ impl Link {
         if let Some(round_trip) = self.vitals(generation).and_then(|vitals| vitals.answered(now)) {
             self.resume.accepted();
             self.outputs.push_back(Output::RoundTrip(round_trip));
+        }
+    }
+
+    fn agreed(&mut self, generation: Generation, heartbeat: Heartbeat) {
+        if generation == self.generation && matches!(self.phase, Phase::Dialing { .. } | Phase::Up(_)) {
+            self.heartbeat = heartbeat.at_least();
         }
     }
 
@@ -194,7 +201,7 @@ impl Link {
     }
 
     fn fatal(&mut self, now: Moment, generation: Generation, cause: Cause) {
-        if self.vitals(generation).is_none() {
+        if generation != self.generation || !matches!(self.phase, Phase::Dialing { .. } | Phase::Up(_)) {
             return;
         }
         self.let_go(now, NORMAL, CLOSE_LIMIT);

@@ -62,10 +62,10 @@ impl Link {
     /// What the socket that is up has shown before it goes.
     pub(super) fn judge(&mut self, now: Moment) {
         if let Phase::Up(vitals) = &self.phase
-            && vitals.proved(now, &self.settings.heartbeat)
+            && vitals.proved(now, &self.heartbeat)
         {
             // Where only silence is watched there is no other proof than time.
-            if self.settings.heartbeat.kind != HeartbeatKind::None || vitals.uptime(now) >= STEADY {
+            if self.heartbeat.kind != HeartbeatKind::None || vitals.uptime(now) >= STEADY {
                 self.resume.accepted();
             }
             if vitals.uptime(now) >= STEADY.max(self.last_delay) {
@@ -152,6 +152,7 @@ impl Link {
         let deadline = now + self.settings.connect_timeout + CONNECT_GRACE;
         self.phase = Phase::Dialing { deadline, hinted: false };
         self.resume.dialled();
+        self.heartbeat.clone_from(&self.settings.heartbeat);
         self.outputs.push_back(Output::Dial(self.generation));
         let cause = self.status.cause.clone();
         self.announce(LinkState::Connecting, None, cause);

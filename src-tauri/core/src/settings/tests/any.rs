@@ -45,14 +45,14 @@ fn forms() -> impl Strategy<Value = ConnectionForm> {
         (text(), text(), text(), texts()).prop_map(|(title, body, id, ignore)| MessageForm { title, body, id, ignore });
     let headers = prop::option::of(prop::collection::btree_map(any::<String>(), any::<String>(), 0..3));
     (
-        (text(), text(), text(), text(), texts(), headers, texts(), text()),
+        (text(), text(), text(), text(), texts(), headers, texts(), texts(), text()),
         prop::option::of(heartbeat),
         prop::option::of(reconnect),
         prop::option::of(message),
         access(),
     )
         .prop_map(|(top, heartbeat, reconnect, message, (auth, tls, proxy))| {
-            let (name, url, dialect, preset, on_open, headers, subprotocols, connect_timeout) = top;
+            let (name, url, dialect, preset, on_open, headers, subprotocols, subscribe, connect_timeout) = top;
             ConnectionForm {
                 name,
                 url,
@@ -61,6 +61,7 @@ fn forms() -> impl Strategy<Value = ConnectionForm> {
                 on_open,
                 headers,
                 subprotocols,
+                subscribe,
                 connect_timeout,
                 heartbeat,
                 reconnect,
@@ -92,8 +93,9 @@ proptest! {
             Ok(connection) => {
                 prop_assert!(matches!(connection.url.scheme(), "ws" | "wss"));
                 // What was accepted works: a frame is decoded without a word of complaint about the settings.
-                let decoded = dialect::new(&connection).decode(Incoming::Text("{}"));
-                prop_assert!(decoded.trouble.is_none_or(|trouble| !trouble.contains("cannot be used")));
+                let mut effects = Effects::default();
+                dialect::new(&connection).frame(Incoming::Text("{}"), &mut effects);
+                prop_assert!(effects.trouble.is_none_or(|trouble| !trouble.contains("cannot be used")));
             }
             Err(errors) => {
                 prop_assert!(!errors.is_empty());

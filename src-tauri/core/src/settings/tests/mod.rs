@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::*;
-use crate::dialect::{self, Incoming};
+use crate::dialect::{self, Effects, Incoming};
 use crate::link::{HeartbeatKind, Jitter};
 
 #[derive(Deserialize)]
@@ -30,14 +30,8 @@ fn defaults() -> ConnectionForm {
 }
 
 fn presets() -> Vec<Preset> {
-    [
-        include_str!("../../../../../config/presets/heartbeat-echo.toml"),
-        include_str!("../../../../../config/presets/crm-heartbeat.toml"),
-        include_str!("../../../../../config/presets/json-heart.toml"),
-    ]
-    .into_iter()
-    .map(|text| toml_edit::de::from_str(text).unwrap())
-    .collect()
+    let texts = dialect::ALL.iter().flat_map(|spec| spec.presets);
+    texts.map(|text| toml_edit::de::from_str(text).unwrap()).collect()
 }
 
 /// A form as it stands in a file.

@@ -33,7 +33,12 @@ fn recipe(connection: &Connection) -> (&str, u64, u64, Option<u64>, Jitter) {
 /// Which of the frames the connection's dialect takes for a heartbeat's answer.
 fn replies<'a>(connection: &Connection, frames: &[&'a str]) -> Vec<&'a str> {
     let mut dialect = dialect::new(connection);
-    frames.iter().copied().filter(|frame| dialect.decode(Incoming::Text(frame)).heartbeat_reply).collect()
+    let mut answers = |frame: &str| {
+        let mut effects = Effects::default();
+        dialect.frame(Incoming::Text(frame), &mut effects);
+        effects.heartbeat_answered
+    };
+    frames.iter().copied().filter(|frame| answers(frame)).collect()
 }
 
 #[test]

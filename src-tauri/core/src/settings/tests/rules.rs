@@ -18,8 +18,8 @@ fn a_name_and_a_url_are_enough() {
     let (first, cap) = (Duration::from_millis(500), Duration::from_secs(30));
     assert_eq!(connection.backoff, Backoff { first, cap, fixed: None, jitter: Jitter::Full });
     assert_eq!((connection.on_open.len(), connection.headers.len(), connection.subprotocols.len()), (0, 0, 0));
-    let DialectSettings::Plain(plain) = connection.dialect;
-    assert_eq!((plain.connection.as_str(), plain.reply, plain.ignore.len()), ("crm", None, 0));
+    let dialect = connection.dialect;
+    assert_eq!((dialect.auto_heartbeat, dialect.reply, dialect.message.ignore.len()), (true, None, 0));
 }
 
 #[test]
@@ -60,9 +60,9 @@ fn what_is_written_lies_over_the_preset_and_that_over_the_defaults() {
     assert_eq!(connection.heartbeat.kind, HeartbeatKind::Text("HeartBeat".to_owned()));
     assert_eq!(connection.backoff.fixed, Some(Duration::from_secs(4)));
     assert_eq!(connection.preset.as_deref(), Some("crm-heartbeat"));
-    let DialectSettings::Plain(plain) = connection.dialect;
-    assert_eq!(plain.reply, Some(ReplyMatcher::Contains("x".to_owned())));
-    assert_eq!((plain.title.as_str(), plain.id.as_str()), ("T", "{{ json.id }}"));
+    let dialect = connection.dialect;
+    assert_eq!(dialect.reply, Some(ReplyMatcher::Contains("x".to_owned())));
+    assert_eq!((dialect.message.title.as_str(), dialect.message.id.as_str()), ("T", "{{ json.id }}"));
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn every_wrong_field_is_told_at_its_path_with_what_to_do() {
     check("connect_timeout = 'soon'", "connect_timeout", Code::DurationInvalid, "500ms");
     check("heartbeat.every = '25h'", "heartbeat.every", Code::DurationRange, "1ms to 24h");
     check("heartbeat.timeout = '10'", "heartbeat.timeout", Code::DurationInvalid, "write 10s for seconds");
-    check("heartbeat.kind = 'pong'", "heartbeat.kind", Code::UnknownChoice, "\"text\" or \"ping\" or \"none\"");
+    check("heartbeat.kind = 'pong'", "heartbeat.kind", Code::UnknownChoice, "\"auto\" or \"text\" or \"ping\" or \"none\"");
     check("heartbeat.kind = 'text'", "heartbeat.send", Code::Missing, "kind = \"ping\"");
     check("heartbeat.reply = {}", "heartbeat.reply", Code::ExactlyOne, "exactly one");
     check("heartbeat.reply = { equals = 'a', contains = 'b' }", "heartbeat.reply", Code::ExactlyOne, "exactly one");

@@ -1,0 +1,122 @@
+//! JSON from a server, within bounds: a frame of a few megabytes must not become a hundred times its size in memory.
+
+use std::cell::Cell;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+/// The most values in one text. A message for a person has a few dozen; each takes about a hundred bytes.
+const VALUES_MAX: usize = 100_000;
+
+/// The value of a JSON text. None: it is no JSON, nested deeper than 128 levels, or has more than 100,000 values.
+pub fn bounded(text: &str) -> Option<Value> {
+    let left = Cell::new(VALUES_MAX);
+    let mut from = serde_json::Deserializer::from_str(text);
+    let value = Bounded { left: &left }.deserialize(&mut from).ok()?;
+    from.end().ok()?;
+    Some(value)
+}
+
+/// Builds a value while there are some left.
+#[derive(Clone, Copy)]
+struct Bounded<'a> {
+    left: &'a Cell<usize>,
+}
+
+impl<'de> DeserializeSeed<'de> for Bounded<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Value, D::Error> {
+        let left = self.left.get().checked_sub(1).ok_or_else(|| D::Error::custom("too many values"))?;
+        self.left.set(left);
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Bounded<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(value) = from.next_element_seed(self)? {
+            list.push(value);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Value, A::Error> {
+        let mut map = Map::new();
+        while let Some(key) = from.next_key::<String>()? {
+            map.insert(key, from.next_value_seed(self)?);
+        }
+        Ok(Value::Object(map))
+    }
+}
+
+/// Text of a JSON string or number, as servers give ids in both; none of anything else.
+#[expect(dead_code, reason = "for dialects whose ids are numbers or texts")]
+pub(crate) fn id_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(from)? {
+        Value::String(text) => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_would_not_fit_is_no_json() {
+        assert_eq!(bounded(&format!("[{}0]", "0,".repeat(VALUES_MAX - 2))).map(|v| v.as_array().unwrap().len()), Some(VALUES_MAX - 1));
+        assert_eq!(bounded(&format!("[{}0]", "0,".repeat(VALUES_MAX - 1))), None);
+        assert_eq!(bounded(&format!("[{}[]]", "[],".repeat(14_000_000 / 3))), None);
+        assert_eq!(bounded(&"[".repeat(100_000)), None);
+        assert_eq!(bounded(&format!("{}{}", "[".repeat(100_000), "]".repeat(100_000))), None);
+        assert_eq!(bounded("1 2"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn within_the_bounds_it_is_what_the_library_reads(text in r#"[\[\]{},:"0-9a-z.eE+\-\\ntrufals ]{0,40}"#) {
+            prop_assert_eq!(bounded(&text), serde_json::from_str::<Value>(&text).ok(), "{}", text);
+        }
+    }
+}
