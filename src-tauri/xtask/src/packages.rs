@@ -21,6 +21,8 @@ pub enum Need {
     Proxies,
     /// A message bus and a keyring of the engine's tests' own.
     Bus,
+    /// Brokers that the dialects speak with.
+    Brokers,
 }
 
 impl Need {
@@ -50,6 +52,7 @@ impl Need {
             Self::Network => &["iproute2"],
             Self::Proxies => &["microsocks", "openssl", "tinyproxy-bin", "util-linux"],
             Self::Bus => &["dbus", "gnome-keyring"],
+            Self::Brokers => &["mosquitto", "rabbitmq-server"],
         }
     }
 
@@ -81,7 +84,7 @@ impl Need {
                 ("openSUSE", "sudo zypper install iproute2"),
             ],
             // Where they are missing, the tests that want them are skipped and say so.
-            Self::Servers | Self::Proxies | Self::Bus => &[],
+            Self::Servers | Self::Proxies | Self::Bus | Self::Brokers => &[],
         }
     }
 
@@ -103,7 +106,7 @@ impl Need {
             ],
             Self::Servers => &[Sign::Program("python3")],
             Self::Network => &[Sign::Program("ip")],
-            Self::Proxies | Self::Bus => &[],
+            Self::Proxies | Self::Bus | Self::Brokers => &[],
         }
     }
 }

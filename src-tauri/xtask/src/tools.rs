@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::command::{self, Failure, command};
 use crate::{dirs, ui};
 
-const PYTHON_ADVICE: &str = "The tests' server needs PyPI's `websockets`; check the network or pip's proxy settings.";
+const PYTHON_ADVICE: &str = "The tests' servers need packages of PyPI; check the network or pip's proxy settings.";
 
 /// Where the servers and their pinned lists are.
 pub fn servers() -> PathBuf {
