@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use heartwire_core::cause::CauseCode;
-use heartwire_core::dialect::{Decoded, Dialect, Incoming};
+use heartwire_core::dialect::{Dialect, Effects, Incoming, Item, Opening};
 use heartwire_core::message::{Message, MessageKind};
 use heartwire_core::settings::{Connection, resolve};
 use heartwire_core::view::LinkState;
@@ -95,8 +95,9 @@ async fn by_link(url: &str, limits: Limits) -> Result<Option<Beyond>, Failure> {
     let mut beyond = None;
     while beyond.is_none() {
         match events.recv().await.ok_or("the link ended by itself")?.kind {
-            DriverEventKind::Messages(messages) => {
-                for message in messages {
+            DriverEventKind::Received(_, items) => {
+                for item in items {
+                    let Item::Message(message) = item else { continue };
                     if message.kind == MessageKind::Binary {
                         beyond = Some(Beyond::Binary);
                         break;
@@ -125,14 +126,15 @@ async fn by_link(url: &str, limits: Limits) -> Result<Option<Beyond>, Failure> {
 struct AsItCame;
 
 impl Dialect for AsItCame {
-    fn decode(&mut self, frame: Incoming<'_>) -> Decoded {
-        let (body, kind, size) = match frame {
-            Incoming::Text(text) => (text.to_owned(), MessageKind::Text, text.len()),
-            Incoming::Binary(bytes) => (String::new(), MessageKind::Binary, bytes.len()),
-        };
-        let (id, title, size) = (None, String::new(), size as u64);
-        let message = Message { id, title, body, priority: 3, kind, size, caught_up: false };
-        Decoded { messages: vec![message], ..Decoded::default() }
+    fn opened(&mut self, _: &Opening<'_>, effects: &mut Effects) {
+        effects.ready = true;
+    }
+
+    fn frame(&mut self, frame: Incoming<'_>, effects: &mut Effects) {
+        effects.message(match frame {
+            Incoming::Text(text) => Message { body: text.to_owned(), ..Message::new("", "", "", text.len()) },
+            Incoming::Binary(bytes) => Message::binary(bytes.len()),
+        });
     }
 }
 

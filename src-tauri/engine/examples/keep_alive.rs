@@ -2,6 +2,7 @@
 //! `cargo run -p heartwire-engine --example keep_alive -- wss://events.example/`.
 #![expect(clippy::print_stdout, reason = "that is what an example is for")]
 
+use heartwire_core::dialect::Item;
 use heartwire_core::settings::{ConnectionForm, resolve};
 use heartwire_engine::driver::{Command, ConnectionId, DriverEventKind, DriverOptions, spawn};
 use heartwire_engine::settings_file::{defaults, presets};
@@ -23,7 +24,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             },
             DriverEventKind::RoundTrip(time) => println!("the heartbeat was answered after {time:?}"),
             DriverEventKind::ResumeDropped(_) => println!("messages may be missing"),
-            DriverEventKind::Messages(messages) => messages.iter().for_each(|message| println!("> {}", message.body)),
+            DriverEventKind::Received(_, items) => items.iter().for_each(|item| {
+                if let Item::Message(message) = item {
+                    println!("> {}", message.body);
+                }
+            }),
         }
     }
     Ok(())

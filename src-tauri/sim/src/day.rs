@@ -59,7 +59,8 @@ fn frame(rng: &mut SmallRng, settings: &LinkSettings) -> Frame {
 fn settings(rng: &mut SmallRng) -> LinkSettings {
     let kind = match rng.random_range(0..20) {
         0..9 => HeartbeatKind::Text("beat".to_owned()),
-        9..17 => HeartbeatKind::Ping,
+        9..14 => HeartbeatKind::Ping,
+        14..17 => HeartbeatKind::Own,
         _ => HeartbeatKind::None,
     };
     let heartbeat = Heartbeat {

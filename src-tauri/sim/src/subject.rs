@@ -53,7 +53,7 @@ impl Subject {
         Some(match self.link.poll_output()? {
             Output::Dial(generation) => Said::Dial(generation.0),
             Output::Send(generation, Frame::Text(_), Some(id)) => Said::Text(generation.0, id.0),
-            Output::Send(generation, Frame::Text(_) | Frame::Ping(_), _) => Said::Beat(generation.0),
+            Output::Send(generation, Frame::Text(_) | Frame::Ping(_) | Frame::Heartbeat, _) => Said::Beat(generation.0),
             Output::Close(generation, code) => Said::Close(generation.0, code),
             Output::Abort(generation) => Said::Abort(generation.0),
             Output::Status(status) => Said::Status(shown(&status)),

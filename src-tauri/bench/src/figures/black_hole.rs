@@ -121,7 +121,7 @@ async fn link(number: u32) -> Result<Noticed, Failure> {
     let gone = tokio::spawn(async move { until_gone(&peer).await });
     let mut sent = None;
     if is_mid_send(number) {
-        while !matches!(link.next().await?, DriverEventKind::Messages(_)) {}
+        while !matches!(link.next().await?, DriverEventKind::Received(..)) {}
         let (told, answer) = oneshot::channel();
         link.driver.command(Command::Send("x".repeat(STALLED), told));
         sent = Some(answer);

@@ -10,8 +10,8 @@ mod load;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use heartwire_core::dialect::{Decoded, Dialect, Dialects, Incoming};
-use heartwire_core::message::{Message, MessageKind};
+use heartwire_core::dialect::{Dialect, Dialects, Effects, Incoming, Item, Opening};
+use heartwire_core::message::Message;
 use heartwire_core::settings::Connection;
 use heartwire_core::view::LinkState;
 use heartwire_engine::driver::{ConnectionId, DialectMaker, DriverEventKind, DriverOptions};
@@ -151,11 +151,11 @@ impl Source {
             }
             Way::Link => {
                 let left = load.messages;
-                let dialect = move || Box::new(Count { left, bytes: 0 }) as Box<dyn Dialect + Send>;
+                let dialect = move || Box::new(Count { left, bytes: 0 }) as Box<dyn Dialect>;
                 read_link(connection, Box::new(dialect), load).await
             }
             Way::LinkAndMessages => {
-                let dialect = || Box::new(AsItIs) as Box<dyn Dialect + Send>;
+                let dialect = || Box::new(AsItIs) as Box<dyn Dialect>;
                 read_link(connection, Box::new(dialect), load).await
             }
             Way::LinkAndPlain => read_link(connection, Box::new(Dialects::default().of(connection)), load).await,
@@ -185,8 +185,12 @@ async fn read_link(connection: &Connection, dialect: DialectMaker, load: &Load) 
     let started = Instant::now();
     let mut bytes = 0;
     while bytes < load.messages * load.size {
-        if let DriverEventKind::Messages(batch) = link.next().await? {
-            bytes += batch.iter().map(|message| usize::try_from(message.size).unwrap_or(usize::MAX)).sum::<usize>();
+        if let DriverEventKind::Received(_, batch) = link.next().await? {
+            let size = |item: &Item| match item {
+                Item::Message(message) => usize::try_from(message.size).unwrap_or(usize::MAX),
+                _ => 0,
+            };
+            bytes += batch.iter().map(size).sum::<usize>();
         }
     }
     let took = started.elapsed();
@@ -202,12 +206,17 @@ struct Count {
 }
 
 impl Dialect for Count {
-    fn decode(&mut self, frame: Incoming<'_>) -> Decoded {
-        let Incoming::Text(text) = frame else { return Decoded::default() };
+    fn opened(&mut self, _: &Opening<'_>, effects: &mut Effects) {
+        effects.ready = true;
+    }
+
+    fn frame(&mut self, frame: Incoming<'_>, effects: &mut Effects) {
+        let Incoming::Text(text) = frame else { return };
         self.bytes += text.len() as u64;
         self.left = self.left.saturating_sub(1);
-        let messages = if self.left == 0 { vec![message(String::new(), self.bytes)] } else { Vec::new() };
-        Decoded { messages, ..Decoded::default() }
+        if self.left == 0 {
+            effects.message(message(String::new(), self.bytes));
+        }
     }
 }
 
@@ -215,14 +224,18 @@ impl Dialect for Count {
 struct AsItIs;
 
 impl Dialect for AsItIs {
-    fn decode(&mut self, frame: Incoming<'_>) -> Decoded {
-        let Incoming::Text(text) = frame else { return Decoded::default() };
-        Decoded { messages: vec![message(text.to_owned(), text.len() as u64)], ..Decoded::default() }
+    fn opened(&mut self, _: &Opening<'_>, effects: &mut Effects) {
+        effects.ready = true;
+    }
+
+    fn frame(&mut self, frame: Incoming<'_>, effects: &mut Effects) {
+        let Incoming::Text(text) = frame else { return };
+        effects.message(message(text.to_owned(), text.len() as u64));
     }
 }
 
 fn message(body: String, size: u64) -> Message {
-    Message { id: None, title: String::new(), body, priority: 3, kind: MessageKind::Text, size, caught_up: false }
+    Message { body, size, ..Message::new("", "", "", 0) }
 }
 
 #[cfg(test)]

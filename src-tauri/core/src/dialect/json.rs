@@ -105,7 +105,10 @@ mod tests {
 
     #[test]
     fn what_would_not_fit_is_no_json() {
-        assert_eq!(bounded(&format!("[{}0]", "0,".repeat(VALUES_MAX - 2))).map(|v| v.as_array().unwrap().len()), Some(VALUES_MAX - 1));
+        assert_eq!(
+            bounded(&format!("[{}0]", "0,".repeat(VALUES_MAX - 2))).map(|v| v.as_array().unwrap().len()),
+            Some(VALUES_MAX - 1)
+        );
         assert_eq!(bounded(&format!("[{}0]", "0,".repeat(VALUES_MAX - 1))), None);
         assert_eq!(bounded(&format!("[{}[]]", "[],".repeat(14_000_000 / 3))), None);
         assert_eq!(bounded(&"[".repeat(100_000)), None);

@@ -54,13 +54,13 @@ mod tests {
     use crate::settings::{MessageSettings, ReplyMatcher};
     use crate::text::{BODY_SHOWN, TITLE_SHOWN, one_line};
 
-    fn plain(settings: &MessageSettings, reply: Option<ReplyMatcher>) -> Box<dyn Dialect> {
+    fn plain(settings: &MessageSettings, reply: Option<&ReplyMatcher>) -> Box<dyn Dialect> {
         make(&Arc::new(Context {
             name: "crm".to_owned(),
             url: Url::parse("ws://h/").unwrap(),
             subscribe: Vec::new(),
             every: std::time::Duration::from_secs(30),
-            shape: Arc::new(Shape::new(settings, reply.as_ref())),
+            shape: Arc::new(Shape::new(settings, reply)),
         }))
     }
 
@@ -79,7 +79,11 @@ mod tests {
         }
     }
 
-    fn only_message(settings: &MessageSettings, reply: Option<ReplyMatcher>, frame: &str) -> (Message, Option<String>) {
+    fn only_message(
+        settings: &MessageSettings,
+        reply: Option<&ReplyMatcher>,
+        frame: &str,
+    ) -> (Message, Option<String>) {
         let effects = decoded(plain(settings, reply).as_mut(), Incoming::Text(frame));
         assert!(!effects.heartbeat_answered, "{frame}");
         let messages: Vec<_> = effects.messages().cloned().collect();
@@ -132,13 +136,13 @@ mod tests {
     #[test]
     fn a_reply_is_never_a_message_and_what_does_not_match_always_is() {
         let check = |reply: ReplyMatcher, yes: &[&str], no: &[&str]| {
-            let mut dialect = plain(&settings(), Some(reply.clone()));
+            let mut dialect = plain(&settings(), Some(&reply));
             for frame in yes {
                 let effects = decoded(dialect.as_mut(), Incoming::Text(frame));
                 assert!(effects.heartbeat_answered && effects.items.is_empty(), "{frame}");
             }
             for frame in no {
-                only_message(&settings(), Some(reply.clone()), frame);
+                only_message(&settings(), Some(&reply), frame);
             }
         };
         check(ReplyMatcher::Equals("检测".to_owned()), &["检测"], &["检测 ", "检", "", "检测检测"]);
@@ -170,7 +174,6 @@ mod tests {
             body: failing.clone(),
             id: failing.clone(),
             ignore: vec![failing],
-            ..settings()
         };
         let (message, trouble) = only_message(&settings, None, r#"{"title":7}"#);
         assert_eq!((message.title.as_str(), message.body.as_str(), message.id), ("crm", r#"{"title":7}"#, None));
@@ -195,7 +198,7 @@ mod tests {
             ignore: vec!["=".to_owned()],
             ..settings()
         };
-        let (message, trouble) = only_message(&settings, Some(ReplyMatcher::Matches("(".to_owned())), "hello");
+        let (message, trouble) = only_message(&settings, Some(&ReplyMatcher::Matches("(".to_owned())), "hello");
         assert_eq!((message.title.as_str(), message.body.as_str()), ("crm", "hello"));
         assert!(trouble.is_some());
     }

@@ -17,7 +17,7 @@
 //! driver.command(Command::Start);
 //! while let Some(event) = events.recv().await {
 //!     match event.kind {
-//!         DriverEventKind::Messages(messages) => println!("{messages:?}"),
+//!         DriverEventKind::Received(_, items) => println!("{items:?}"),
 //!         DriverEventKind::Status(status, _) => println!("{:?}", status.state),
 //!         DriverEventKind::RoundTrip(_) | DriverEventKind::ResumeDropped(_) => {}
 //!     }
@@ -29,6 +29,7 @@
 //! [`Command::Resumed`] and [`Command::NetworkChanged`]. Dropping the handle ends the connection in good order.
 
 mod closed;
+mod greet;
 mod open;
 mod outbox;
 mod path;
@@ -42,9 +43,8 @@ use futures_channel::mpsc::{UnboundedSender, unbounded};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use heartwire_core::dialect::{Dialect, Dialects};
-use heartwire_core::link::{LinkStatus, NotSent, ResumeData};
-use heartwire_core::message::Message;
+use heartwire_core::dialect::{Dialect, Dialects, Item};
+use heartwire_core::link::{Generation, LinkStatus, NotSent, ResumeData};
 use heartwire_core::settings::Connection;
 
 use crate::clock::Clock;
@@ -76,6 +76,8 @@ pub enum Command {
     /// Send a text frame, as soon as there is a socket. The answer comes when the whole frame has been handed to the
     /// network, or will not be any more.
     Send(String, oneshot::Sender<Result<(), NotSent>>),
+    /// Everything of the socket of this generation up to [`Item::Mark`] of this number is on disk.
+    Committed(Generation, u64),
     /// Close for good, within [`heartwire_core::link::CLOSE_LIMIT`]; the driver ends.
     Stop,
 }
@@ -96,11 +98,12 @@ pub enum DriverEventKind {
     Status(LinkStatus, Option<Duration>),
     /// A heartbeat was answered after this time.
     RoundTrip(Duration),
-    /// The server did not take these resume data: the next socket begins anew, and what lies between is a gap. Only of
-    /// dialects that can go on from somewhere; the plain one cannot.
+    /// The server did not take this cursor: the next socket begins anew, and what lies between is a gap. Only of dialects
+    /// whose handshake goes on from a cursor.
     ResumeDropped(ResumeData),
-    /// Messages came, in this order. Until this is taken from the channel nothing more is read.
-    Messages(Vec<Message>),
+    /// What the dialect made of what came on the socket of this generation, in this order. Until this is taken from the
+    /// channel nothing more is read.
+    Received(Generation, Vec<Item>),
 }
 
 /// A running driver. Dropping the handle stops it as [`Command::Stop`] does.
@@ -129,7 +132,7 @@ impl DriverHandle {
 }
 
 /// Makes the dialect of a new socket.
-pub type DialectMaker = Box<dyn Fn() -> Box<dyn Dialect + Send> + Send>;
+pub type DialectMaker = Box<dyn Fn() -> Box<dyn Dialect> + Send>;
 
 /// What a driver is made of.
 pub struct DriverOptions {
@@ -145,6 +148,8 @@ pub struct DriverOptions {
     pub seed: u64,
     /// Makes the dialect of each new socket.
     pub dialect: DialectMaker,
+    /// Up to where an earlier driver of this connection was complete.
+    pub cursor: Option<ResumeData>,
 }
 
 impl DriverOptions {
@@ -156,6 +161,7 @@ impl DriverOptions {
             clock: Clock::system(),
             seed: rand::random(),
             dialect: Box::new(Dialects::default().of(&connection)),
+            cursor: None,
             connection,
         }
     }

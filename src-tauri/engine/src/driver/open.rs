@@ -8,9 +8,8 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message as WireMessage};
 
 use heartwire_core::cause::{Cause, CauseCode};
-use heartwire_core::dialect::{Dialect, Incoming};
-use heartwire_core::link::{Frame, Generation, NotSent, Path};
-use heartwire_core::message::Message;
+use heartwire_core::dialect::{Dialect, Effects, Incoming, Outgoing};
+use heartwire_core::link::{Generation, NotSent, Path};
 
 use super::sends::{Sends, Told};
 use super::{closed, path};
@@ -47,6 +46,8 @@ pub(super) struct Open {
     /// Nothing can be written any more: until when what was said before that is read.
     hearing_out: Option<Instant>,
     reading_paused: bool,
+    /// The handshake is done, the dialect's own included.
+    pub(super) ready: bool,
 }
 
 enum Closing {
@@ -70,8 +71,8 @@ pub(super) struct Read {
     pub(super) alive: bool,
     /// A heartbeat was answered.
     pub(super) answered: bool,
-    pub(super) messages: Vec<Message>,
-    pub(super) fatal: Option<Cause>,
+    /// What the dialect made of it; its frames are queued already.
+    pub(super) effects: Effects,
     /// The socket is over.
     pub(super) end: Option<End>,
     /// The budget was used up; there may be more.
@@ -85,8 +86,14 @@ pub(super) struct End {
     pub(super) politely: bool,
 }
 
+impl Read {
+    fn is_over(&self) -> bool {
+        self.end.is_some() || self.effects.fatal.is_some() || self.effects.end.is_some()
+    }
+}
+
 impl End {
-    fn broken(cause: Cause) -> Self {
+    pub(super) fn broken(cause: Cause) -> Self {
         Self { cause, politely: false }
     }
 }
@@ -105,6 +112,7 @@ impl Open {
             closing: Closing::No,
             hearing_out: None,
             reading_paused: false,
+            ready: false,
         }
     }
 
@@ -114,18 +122,36 @@ impl Open {
     }
 
     /// Queues a frame, unless the socket is already on its way out.
-    pub(super) fn send(&mut self, frame: Frame, told: Option<Told>) {
-        if !matches!(self.closing, Closing::No) || self.hearing_out.is_some() {
-            if let Some(told) = told {
-                // Whoever asked may have left.
-                let _ = told.send(Err(NotSent::NotConnected));
-            }
-            return;
+    pub(super) fn send(&mut self, frame: Outgoing, told: Option<Told>) {
+        if self.takes_more() {
+            self.sends.push(frame, told);
+        } else if let Some(told) = told {
+            // Whoever asked may have left.
+            let _ = told.send(Err(NotSent::NotConnected));
         }
-        if let Frame::Ping(payload) = &frame {
+    }
+
+    pub(super) fn send_ping(&mut self, payload: Vec<u8>) {
+        if self.takes_more() {
             self.ping = Some(payload.clone());
+            self.sends.push_ping(payload);
         }
-        self.sends.push(frame, told);
+    }
+
+    /// Queues what the dialect answers. Some: the peer makes us answer and reads nothing, which must not fill the memory.
+    pub(super) fn answer(&mut self, frames: &mut Vec<Outgoing>) -> Option<End> {
+        for frame in frames.drain(..) {
+            if !self.sends.has_room_for(0) {
+                let text = "the server does not read what it asks for";
+                return Some(End::broken(Cause::new(CauseCode::Protocol, text)));
+            }
+            self.send(frame, None);
+        }
+        None
+    }
+
+    fn takes_more(&self) -> bool {
+        matches!(self.closing, Closing::No) && self.hearing_out.is_none()
     }
 
     /// Begins the closing handshake; frames that have not been begun are not sent any more.
@@ -202,7 +228,7 @@ impl Open {
                     read.end = Some(End::broken(cause));
                 }
             }
-            if read.end.is_some() || read.fatal.is_some() {
+            if read.is_over() {
                 break;
             }
         }
@@ -266,9 +292,9 @@ impl Open {
     }
 
     fn take(&mut self, message: &WireMessage, dialect: &mut dyn Dialect, read: &mut Read, cx: &mut Context<'_>) {
-        let decoded = match message {
-            WireMessage::Text(text) => dialect.decode(Incoming::Text(text)),
-            WireMessage::Binary(bytes) => dialect.decode(Incoming::Binary(bytes)),
+        match message {
+            WireMessage::Text(text) => dialect.frame(Incoming::Text(text), &mut read.effects),
+            WireMessage::Binary(bytes) => dialect.frame(Incoming::Binary(bytes), &mut read.effects),
             WireMessage::Ping(_) => {
                 // The library has queued the pong; it is on its way only after a flush.
                 self.unflushed = true;
@@ -287,13 +313,11 @@ impl Open {
             }
             // Only ever written.
             WireMessage::Frame(_) => return,
-        };
-        if let Some(trouble) = decoded.trouble {
-            tracing::warn!("a frame could not be read as the settings say: {trouble}");
         }
-        read.answered |= decoded.heartbeat_reply;
-        read.messages.extend(decoded.messages);
-        read.fatal = decoded.fatal;
+        read.answered |= read.effects.heartbeat_answered;
+        if let Some(end) = self.answer(&mut read.effects.frames) {
+            read.end = Some(end);
+        }
     }
 
     /// The peer's close frame came: the first, which is answered, or the answer to ours.

@@ -1,4 +1,4 @@
-//! What waits for the consumer. Its channel is bounded and it may be slow: then this holds one batch of messages, the
+//! What waits for the consumer. Its channel is bounded and it may be slow: then this holds one batch of what came, the
 //! newest of everything else, and no more, and the socket is not read until the batch is gone.
 
 use std::collections::VecDeque;
@@ -7,6 +7,8 @@ use std::task::{Context, Poll};
 
 use tokio::sync::mpsc::error::{SendError, TrySendError};
 use tokio::sync::mpsc::{OwnedPermit, Sender};
+
+use heartwire_core::dialect::Item;
 
 use super::{ConnectionId, DriverEvent, DriverEventKind};
 
@@ -33,22 +35,22 @@ impl Outbox {
             return;
         }
         if self.waiting.len() >= LONGEST
-            && let Some(oldest) = self.waiting.iter().position(|kind| !matches!(kind, DriverEventKind::Messages(_)))
+            && let Some(oldest) = self.waiting.iter().position(|kind| !matches!(kind, DriverEventKind::Received(..)))
         {
             self.waiting.remove(oldest);
         }
         self.waiting.push_back(kind);
     }
 
-    /// Whether the consumer has not yet taken the last batch of messages.
-    pub(super) fn holds_messages(&self) -> bool {
-        self.waiting.iter().any(|kind| matches!(kind, DriverEventKind::Messages(_)))
+    /// Whether the consumer has not yet taken the last batch of what came.
+    pub(super) fn holds_items(&self) -> bool {
+        self.waiting.iter().any(|kind| matches!(kind, DriverEventKind::Received(..)))
     }
 
     /// How many messages the consumer has not yet taken.
     pub(super) fn messages(&self) -> usize {
         let messages = |kind: &DriverEventKind| match kind {
-            DriverEventKind::Messages(messages) => messages.len(),
+            DriverEventKind::Received(_, items) => items.iter().filter(|item| matches!(item, Item::Message(_))).count(),
             DriverEventKind::Status(..) | DriverEventKind::RoundTrip(_) | DriverEventKind::ResumeDropped(_) => 0,
         };
         self.waiting.iter().map(messages).sum()
@@ -105,6 +107,8 @@ mod tests {
     use futures_util::task::noop_waker_ref;
     use tokio::sync::mpsc;
 
+    use heartwire_core::link::Generation;
+
     use super::*;
 
     fn trip(number: u64) -> DriverEventKind {
@@ -117,12 +121,12 @@ mod tests {
         let mut outbox = Outbox::new(ConnectionId(1), events);
         let cx = &mut Context::from_waker(noop_waker_ref());
         outbox.push(trip(0));
-        outbox.push(DriverEventKind::Messages(Vec::new()));
+        outbox.push(DriverEventKind::Received(Generation(1), Vec::new()));
         for number in 1..1_000 {
             outbox.push(trip(number));
             outbox.poll_send(cx);
         }
-        assert!(outbox.holds_messages());
+        assert!(outbox.holds_items());
         assert_eq!(outbox.waiting.len(), LONGEST);
 
         let mut taken = Vec::new();
@@ -131,7 +135,7 @@ mod tests {
             taken.extend(consumer.try_recv().map(|event| event.kind));
         }
         taken.extend(consumer.try_recv().map(|event| event.kind));
-        assert_eq!(taken[..2], [trip(0), DriverEventKind::Messages(Vec::new())]);
+        assert_eq!(taken[..2], [trip(0), DriverEventKind::Received(Generation(1), Vec::new())]);
         assert_eq!(taken.last(), Some(&trip(999)), "the newest is never the one that goes");
         assert_eq!(taken.len(), LONGEST + 1);
 
@@ -154,7 +158,7 @@ mod tests {
         for number in 2..5 {
             outbox.push(trip(number));
             outbox.poll_send(cx);
-            assert!(outbox.is_gone() && outbox.is_empty() && !outbox.holds_messages());
+            assert!(outbox.is_gone() && outbox.is_empty() && !outbox.holds_items());
         }
     }
 }

@@ -15,15 +15,18 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use heartwire_core::cause::Cause;
-use heartwire_core::dialect::Dialect;
-use heartwire_core::link::{CLOSE_LIMIT, Generation, Input, Link, LinkSettings, NotSent, Path, SendId};
+use heartwire_core::dialect::{Dialect, Effects, Spec};
+use heartwire_core::link::{
+    CLOSE_LIMIT, Generation, HeartbeatKind, Input, Link, LinkSettings, NotSent, Path, ResumeData, SendId,
+};
 use heartwire_core::time::Moment;
 
+use super::greet::Greeting;
 use super::open::{End, Open, Read};
 use super::outbox::Outbox;
 use super::sends::Told;
 use super::timer::Timer;
-use super::{Command, DialectMaker, DriverEvent, DriverEventKind, DriverOptions};
+use super::{Command, DialectMaker, DriverEvent, DriverOptions};
 use crate::clock::Clock;
 use crate::dial::DialRequest;
 use crate::socket::Socket;
@@ -40,29 +43,36 @@ const SAME_WAKE: Duration = Duration::from_secs(60);
 /// How much of what came before a sleep is read before the socket may be given up, in turns of reading.
 const TURNS_BEFORE_SLEEP: u32 = 64;
 
-type Dialing = Pin<Box<dyn Future<Output = Result<Socket, Cause>> + Send>>;
+pub(super) type Dialing = Pin<Box<dyn Future<Output = Result<(Socket, Greeting), Cause>> + Send>>;
 
 /// The socket, of which there is at most one.
-enum Wire {
+pub(super) enum Wire {
     None,
     Dialing(Generation, Dialing),
     Open(Box<Open>),
 }
 
 pub(super) struct Driver {
-    name: String,
+    pub(super) name: String,
     link: Link,
     clock: Clock,
     /// How much of the clock's sleep the link was told of,
     slept: Duration,
     /// and when it last was.
     woke: Option<Moment>,
-    request: DialRequest,
-    wire: Wire,
-    dialect: Box<dyn Dialect + Send>,
-    make_dialect: DialectMaker,
+    pub(super) request: DialRequest,
+    pub(super) wire: Wire,
+    pub(super) dialect: Box<dyn Dialect>,
+    pub(super) make_dialect: DialectMaker,
+    pub(super) spec: &'static Spec,
+    /// The newest that the dialect gave: where the next socket goes on.
+    pub(super) cursor: Option<ResumeData>,
+    /// The heartbeat is what the dialect makes of it,
+    pub(super) auto_heartbeat: bool,
+    /// and this is what it is made of.
+    pub(super) heartbeat_kind: HeartbeatKind,
     inbox: UnboundedReceiver<Command>,
-    outbox: Outbox,
+    pub(super) outbox: Outbox,
     /// What is being read. It is kept here so that a panic on the way does not cost what was read before it.
     found: Read,
     timer: Timer,
@@ -82,16 +92,26 @@ impl Driver {
         inbox: UnboundedReceiver<Command>,
         events: mpsc::Sender<DriverEvent>,
     ) -> Self {
-        let DriverOptions { id, connection, request, clock, seed, dialect: make_dialect } = options;
+        let DriverOptions { id, connection, request, clock, seed, dialect: make_dialect, cursor } = options;
+        let spec = connection.dialect.spec;
+        let heartbeat_kind = connection.heartbeat.kind.clone();
         let settings = LinkSettings {
             heartbeat: connection.heartbeat,
             backoff: connection.backoff,
             connect_timeout: connection.connect_timeout,
             on_open: connection.on_open,
         };
+        let mut link = Link::new(settings, seed);
+        if spec.cursor_in_handshake {
+            link.handle(clock.now(), Input::ResumeFrom(cursor.clone()));
+        }
         Self {
             name: connection.name,
-            link: Link::new(settings, seed),
+            link,
+            spec,
+            cursor,
+            auto_heartbeat: connection.dialect.auto_heartbeat,
+            heartbeat_kind,
             slept: clock.suspended(),
             woke: None,
             timer: Timer::new(&clock),
@@ -184,6 +204,7 @@ impl Driver {
                 Some(Command::NetworkChanged) => self.input_at(now, Input::NetworkChanged(self.path())),
                 Some(Command::CredentialsChanged) => self.input_at(now, Input::CredentialsChanged),
                 Some(Command::Send(text, told)) => self.send(now, text, told),
+                Some(Command::Committed(generation, mark)) => self.committed(now, generation, mark, cx),
                 Some(Command::Stop) => self.stop(),
                 None => return self.stop(),
             }
@@ -230,11 +251,7 @@ impl Driver {
         let generation = *generation;
         match dialing.as_mut().poll(cx) {
             Poll::Pending => {}
-            Poll::Ready(Ok(socket)) => {
-                self.dialect = (self.make_dialect)();
-                self.wire = Wire::Open(Box::new(Open::new(generation, socket, self.request.limits.message)));
-                self.input(Input::DialOk(generation));
-            }
+            Poll::Ready(Ok((socket, greeting))) => self.greet(generation, socket, &greeting, cx),
             Poll::Ready(Err(cause)) => {
                 self.wire = Wire::None;
                 self.input(Input::DialFailed(generation, cause));
@@ -251,7 +268,7 @@ impl Driver {
     fn read_as_of(&mut self, moment: Option<Moment>, cx: &mut Context<'_>) -> bool {
         let Wire::Open(open) = &mut self.wire else { return false };
         let generation = open.generation;
-        let full = self.outbox.holds_messages() && open.may_bring_messages();
+        let full = self.outbox.holds_items() && open.may_bring_messages();
         if full != open.reading_paused() {
             open.pause_reading(full);
             let input = if full { Input::ReadingPaused(generation) } else { Input::ReadingResumed(generation) };
@@ -262,7 +279,7 @@ impl Driver {
             return false;
         }
         open.read(self.dialect.as_mut(), &mut self.found, cx);
-        let Read { alive, answered, messages, fatal, end, more } = mem::take(&mut self.found);
+        let Read { alive, answered, effects, end, more } = mem::take(&mut self.found);
         // One moment for all of it: life in the same breath as the end is no proof of life.
         let now = moment.unwrap_or_else(|| self.now());
         if alive {
@@ -271,17 +288,33 @@ impl Driver {
         if answered {
             self.input_at(now, Input::HeartbeatAnswered(generation));
         }
-        if !messages.is_empty() {
-            self.outbox.push(DriverEventKind::Messages(messages));
-            self.outbox.poll_send(cx);
-        }
-        if let Some(cause) = fatal {
-            self.input_at(now, Input::Fatal(generation, cause));
-        }
+        self.act(now, generation, effects, cx);
         if let Some(end) = end {
             self.ended(now, end);
+        } else if alive && !more {
+            self.say(now, generation, cx, |dialect, effects| dialect.quiet(effects));
         }
         more
+    }
+
+    fn committed(&mut self, now: Moment, generation: Generation, mark: u64, cx: &mut Context<'_>) {
+        // The marks of an earlier socket mean nothing to the dialect of this one.
+        self.say(now, generation, cx, |dialect, effects| dialect.committed(mark, effects));
+    }
+
+    /// Tells the dialect of the socket of this generation something, and does what it says.
+    fn say(
+        &mut self,
+        now: Moment,
+        generation: Generation,
+        cx: &mut Context<'_>,
+        what: impl FnOnce(&mut dyn Dialect, &mut Effects),
+    ) {
+        if self.open(generation).is_some() {
+            let mut effects = Effects::default();
+            what(self.dialect.as_mut(), &mut effects);
+            self.act(now, generation, effects, cx);
+        }
     }
 
     fn write(&mut self, cx: &mut Context<'_>) {
@@ -292,7 +325,7 @@ impl Driver {
         }
     }
 
-    fn ended(&mut self, now: Moment, end: End) {
+    pub(super) fn ended(&mut self, now: Moment, end: End) {
         if let Wire::Open(open) = mem::replace(&mut self.wire, Wire::None) {
             let generation = open.generation;
             open.finish(end.politely);
@@ -330,7 +363,7 @@ impl Driver {
         [link, open, giving_up].into_iter().flatten().min()
     }
 
-    fn now(&self) -> Moment {
+    pub(super) fn now(&self) -> Moment {
         self.clock.now()
     }
 }

@@ -8,12 +8,16 @@ use tokio_tungstenite::tungstenite::protocol::frame::Frame as WireFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
-use heartwire_core::link::{Frame, NotSent};
+use heartwire_core::dialect::Outgoing;
+use heartwire_core::link::NotSent;
 
 use crate::socket::FRAGMENT;
 
 /// The most bytes that wait on a link that does not get rid of them.
 const MOST_WAITING: usize = 16 * 1024 * 1024;
+
+/// What a frame that waits takes besides its payload, about.
+const OVERHEAD: usize = 64;
 
 pub(super) type Told = oneshot::Sender<Result<(), NotSent>>;
 
@@ -27,7 +31,7 @@ pub(super) struct Sends {
 
 enum Waiting {
     Ping(Bytes),
-    Text { rest: Bytes, begun: bool, told: Option<Told> },
+    Data { kind: Data, rest: Bytes, begun: bool, told: Option<Told> },
 }
 
 impl Sends {
@@ -36,15 +40,18 @@ impl Sends {
         self.bytes == 0 || self.bytes.saturating_add(bytes) <= MOST_WAITING
     }
 
-    pub(super) fn push(&mut self, frame: Frame, told: Option<Told>) {
-        match frame {
-            // A control frame may stand between the fragments of a message, so a ping need not wait for a long one.
-            Frame::Ping(payload) => self.waiting.push_front(Waiting::Ping(payload.into())),
-            Frame::Text(text) => {
-                self.bytes += text.len();
-                self.waiting.push_back(Waiting::Text { rest: text.into(), begun: false, told });
-            }
-        }
+    /// A control frame may stand between the fragments of a message, so a ping need not wait for a long one.
+    pub(super) fn push_ping(&mut self, payload: Vec<u8>) {
+        self.waiting.push_front(Waiting::Ping(payload.into()));
+    }
+
+    pub(super) fn push(&mut self, frame: Outgoing, told: Option<Told>) {
+        let (kind, rest) = match frame {
+            Outgoing::Text(text) => (Data::Text, Bytes::from(text)),
+            Outgoing::Binary(bytes) => (Data::Binary, Bytes::from(bytes)),
+        };
+        self.bytes += rest.len() + OVERHEAD;
+        self.waiting.push_back(Waiting::Data { kind, rest, begun: false, told });
     }
 
     /// The next frame for the write buffer.
@@ -56,16 +63,17 @@ impl Sends {
         };
         match next {
             Waiting::Ping(payload) => Some(Message::Ping(payload)),
-            Waiting::Text { mut rest, begun, told } => {
+            Waiting::Data { kind, mut rest, begun, told } => {
                 let part = rest.split_to(rest.len().min(FRAGMENT));
                 self.bytes -= part.len();
                 let last = rest.is_empty();
                 if last {
+                    self.bytes -= OVERHEAD;
                     self.unflushed.extend(told);
                 } else {
-                    self.waiting.push_front(Waiting::Text { rest, begun: true, told });
+                    self.waiting.push_front(Waiting::Data { kind, rest, begun: true, told });
                 }
-                let code = OpCode::Data(if begun { Data::Continue } else { Data::Text });
+                let code = OpCode::Data(if begun { Data::Continue } else { kind });
                 Some(Message::Frame(WireFrame::message(part, code, last)))
             }
         }
@@ -83,7 +91,7 @@ impl Sends {
     pub(super) fn forget_waiting(&mut self) {
         self.bytes = 0;
         for waiting in self.waiting.drain(..) {
-            if let Waiting::Text { told: Some(told), begun, .. } = waiting {
+            if let Waiting::Data { told: Some(told), begun, .. } = waiting {
                 let _ = told.send(Err(if begun { NotSent::Lost } else { NotSent::NotConnected }));
             }
         }
@@ -106,12 +114,12 @@ mod tests {
     #[test]
     fn a_ping_overtakes_the_rest_of_a_long_text_and_every_text_behind_it() {
         let mut sends = Sends::default();
-        sends.push(Frame::Text("x".repeat(2 * FRAGMENT + 1)), None);
-        sends.push(Frame::Text("behind".to_owned()), None);
+        sends.push(Outgoing::Text("x".repeat(2 * FRAGMENT + 1)), None);
+        sends.push(Outgoing::Text("behind".to_owned()), None);
         let mut order = Vec::new();
         while let Some(message) = sends.next() {
             if order.is_empty() {
-                sends.push(Frame::Ping(vec![7]), None);
+                sends.push_ping(vec![7]);
             }
             order.push(match message {
                 Message::Ping(payload) => ("ping", payload.len(), true),

@@ -123,33 +123,51 @@ impl Credentials {
         allowed: Duration,
     ) -> Result<Option<HeaderValue>, Cause> {
         let Some(own) = &self.own else { return Ok(None) };
-        let mut held = own.held.subscribe();
-        own.ask();
-        let secret = match timeout_at(deadline, held.wait_for(|held| !matches!(held, Held::Asking(..)))).await {
-            Ok(Ok(answer)) => match answer.clone() {
-                Held::Known(secret) => secret,
-                Held::Failed(cause) => return Err(cause),
-                // Forgotten between the answer and now.
-                Held::Nothing | Held::Asking(..) => return Err(own.late(Obstacle::Silent, allowed)),
-            },
-            Ok(Err(_)) => return Err(own.late(Obstacle::Silent, allowed)),
-            Err(_) => {
-                let obstacle = match &*own.held.borrow() {
-                    Held::Asking(_, obstacle) => *obstacle,
-                    Held::Nothing | Held::Known(_) | Held::Failed(_) => Obstacle::Silent,
-                };
-                return Err(own.late(obstacle, allowed));
-            }
-        };
+        let secret = own.secret(deadline, allowed).await?;
         authorization::field(&own.auth, &secret).map_err(|fault| {
             let cause = source::unusable(&own.connection, &own.auth, fault);
             own.held.send_replace(Held::Failed(cause.clone()));
             cause
         })
     }
+
+    /// The user, if there is one, and the secret, for a dialect that sends them in a frame of its own; else the same.
+    pub(crate) async fn login(
+        &self,
+        deadline: Instant,
+        allowed: Duration,
+    ) -> Result<Option<(Option<String>, Secret)>, Cause> {
+        let Some(own) = &self.own else { return Ok(None) };
+        let user = match &own.auth {
+            Auth::Basic { user, .. } => Some(user.clone()),
+            Auth::None | Auth::Token(_) => None,
+        };
+        Ok(Some((user, own.secret(deadline, allowed).await?)))
+    }
 }
 
 impl Own {
+    async fn secret(self: &Arc<Self>, deadline: Instant, allowed: Duration) -> Result<Secret, Cause> {
+        let mut held = self.held.subscribe();
+        self.ask();
+        match timeout_at(deadline, held.wait_for(|held| !matches!(held, Held::Asking(..)))).await {
+            Ok(Ok(answer)) => match answer.clone() {
+                Held::Known(secret) => Ok(secret),
+                Held::Failed(cause) => Err(cause),
+                // Forgotten between the answer and now.
+                Held::Nothing | Held::Asking(..) => Err(self.late(Obstacle::Silent, allowed)),
+            },
+            Ok(Err(_)) => Err(self.late(Obstacle::Silent, allowed)),
+            Err(_) => {
+                let obstacle = match &*self.held.borrow() {
+                    Held::Asking(_, obstacle) => *obstacle,
+                    Held::Nothing | Held::Known(_) | Held::Failed(_) => Obstacle::Silent,
+                };
+                Err(self.late(obstacle, allowed))
+            }
+        }
+    }
+
     /// Begins a question, unless one is under way or answered.
     fn ask(self: &Arc<Self>) {
         let mut number = None;

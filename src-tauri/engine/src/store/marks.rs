@@ -1,6 +1,6 @@
 //! The two marks that are kept beside the rows: when the program last ran, and up to where messages were notified.
 
-use heartwire_core::message::Message;
+use heartwire_core::message::{Arrival, Message};
 use rusqlite::{Connection, Row};
 
 use super::Stored;
@@ -53,7 +53,9 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
         priority: row.get(6)?,
         kind: message_kind(row, 7)?,
         size: u64::try_from(row.get::<_, i64>(8)?).unwrap_or_default(),
-        caught_up: row.get(9)?,
+        key: None,
+        sent_ms: None,
+        arrival: if row.get(9)? { Arrival::CaughtUp } else { Arrival::Live },
     };
     Ok(Stored { id: row.get(0)?, connection: row.get(1)?, at_ms: row.get(2)?, message })
 }

@@ -1,7 +1,7 @@
 //! What is asked of the database.
 
 use heartwire_core::cause::CauseView;
-use heartwire_core::message::MessageKind;
+use heartwire_core::message::{Arrival, MessageKind};
 use heartwire_core::view::{GapView, LastMessage, MessageView, OutageView, Span, SpanKind};
 use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, named_params, params};
@@ -37,7 +37,7 @@ fn insert(transaction: &Transaction<'_>, messages: Vec<NewMessage>) -> rusqlite:
             message.priority,
             message_kind_name(message.kind),
             i64::try_from(message.size).unwrap_or(i64::MAX),
-            message.caught_up,
+            message.arrival == Arrival::CaughtUp,
         ];
         let id: Option<i64> = insert.query_row(values, |row| row.get(0)).optional()?;
         if let Some(id) = id {

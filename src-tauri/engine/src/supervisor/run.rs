@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use heartwire_core::attention::NOT_STORED;
+use heartwire_core::dialect::Item;
 use heartwire_core::link::LinkStatus;
 use heartwire_core::listen::Event;
 use heartwire_core::message::Message;
@@ -216,7 +217,13 @@ impl Run {
                     self.state.dirty = true;
                 }
             }
-            DriverEventKind::Messages(messages) => self.received(event.id, messages),
+            DriverEventKind::Received(_, items) => {
+                let messages = items.into_iter().filter_map(|item| match item {
+                    Item::Message(message) => Some(message),
+                    _ => None,
+                });
+                self.received(event.id, messages.collect());
+            }
             DriverEventKind::ResumeDropped(_) => {
                 if let Some(link) = self.state.links.get(&event.id) {
                     let name = &link.connection.name;

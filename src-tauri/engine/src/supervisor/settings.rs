@@ -60,6 +60,7 @@ impl Run {
         tracing::info!("{name}: {}", State::logged_address(&connection));
         let credentials = self.credentials(&connection, before);
         let options = DriverOptions {
+            cursor: None,
             id,
             request: DialRequest::with(&connection, self.state.tls.of(&connection.tls), credentials.clone()),
             clock: self.state.clock.clone(),

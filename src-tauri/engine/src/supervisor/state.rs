@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use heartwire_core::dialect::Dialects;
 use heartwire_core::listen::Event;
-use heartwire_core::message::MessageKind;
+use heartwire_core::message::{Arrival, MessageKind};
 use heartwire_core::settings::shown_url;
 use heartwire_core::view::{
     GapView, LastMessage, MessageView, OutageView, Problem, ProblemKind, SNAPSHOT_ROWS, Snapshot, SpanKind,
@@ -270,6 +270,6 @@ fn message_event(stored: &Stored) -> Event {
             MessageKind::Binary => format!("binary frame of {} bytes", message.size),
         },
         priority: message.priority,
-        caught_up: message.caught_up,
+        caught_up: message.arrival == Arrival::CaughtUp,
     }
 }

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use heartwire_core::dialect::{Decoded, Dialect, Incoming};
+use heartwire_core::dialect::{Dialect, Effects, Incoming, Item, Opening, Spec};
 use heartwire_core::link::{Backoff, Heartbeat, HeartbeatKind, Jitter, LinkStatus, NotSent};
-use heartwire_core::message::{Message, MessageKind};
-use heartwire_core::settings::{Auth, Connection, DialectSettings, PlainSettings, Proxy, TlsSettings};
+use heartwire_core::message::Message;
+use heartwire_core::settings::{Auth, Connection, DialectSettings, MessageSettings, Proxy, TlsSettings};
 use heartwire_core::view::LinkState;
 use heartwire_engine::clock;
 use heartwire_engine::dial::DialRequest;
@@ -33,14 +33,18 @@ pub fn connection(port: u16) -> Connection {
     Connection {
         name: "test".to_owned(),
         url: format!("ws://127.0.0.1:{port}/path?query=1").parse().unwrap(),
-        dialect: DialectSettings::Plain(PlainSettings {
-            connection: "test".to_owned(),
+        dialect: DialectSettings {
+            spec: Spec::find("plain").unwrap(),
+            subscribe: Vec::new(),
+            auto_heartbeat: false,
             reply: None,
-            title: String::new(),
-            body: String::new(),
-            id: String::new(),
-            ignore: Vec::new(),
-        }),
+            message: MessageSettings {
+                title: String::new(),
+                body: String::new(),
+                id: String::new(),
+                ignore: Vec::new(),
+            },
+        },
         preset: None,
         on_open: Vec::new(),
         headers: BTreeMap::new(),
@@ -75,22 +79,25 @@ pub fn patient(port: u16) -> Connection {
 pub struct Words;
 
 impl Words {
-    pub fn boxed() -> Box<dyn Dialect + Send> {
+    pub fn boxed() -> Box<dyn Dialect> {
         Box::new(Self)
     }
 }
 
 impl Dialect for Words {
-    fn decode(&mut self, frame: Incoming<'_>) -> Decoded {
-        let (body, kind, size) = match frame {
-            Incoming::Text("beat") => return Decoded { heartbeat_reply: true, ..Decoded::default() },
+    fn opened(&mut self, _: &Opening<'_>, effects: &mut Effects) {
+        effects.ready = true;
+    }
+
+    fn frame(&mut self, frame: Incoming<'_>, effects: &mut Effects) {
+        match frame {
+            Incoming::Text("beat") => effects.heartbeat_answered = true,
             Incoming::Text("boom") => panic!("the dialect fails, as the test wants it"),
-            Incoming::Text(text) => (text.to_owned(), MessageKind::Text, text.len()),
-            Incoming::Binary(bytes) => (String::new(), MessageKind::Binary, bytes.len()),
-        };
-        let (id, title, size) = (None, String::new(), size as u64);
-        let message = Message { id, title, body, priority: 3, kind, size, caught_up: false };
-        Decoded { messages: vec![message], ..Decoded::default() }
+            Incoming::Text(text) => {
+                effects.message(Message { body: text.to_owned(), ..Message::new("", "", "", text.len()) });
+            }
+            Incoming::Binary(bytes) => effects.message(Message::binary(bytes.len())),
+        }
     }
 }
 
@@ -115,7 +122,15 @@ impl Link {
         let request = DialRequest::new(&connection, tls);
         let id = ConnectionId(7);
         Self::made_of(
-            DriverOptions { id, connection, request, clock: clock::Clock::system().with_alarm(), seed: 1, dialect },
+            DriverOptions {
+                id,
+                connection,
+                request,
+                clock: clock::Clock::system().with_alarm(),
+                seed: 1,
+                dialect,
+                cursor: None,
+            },
             capacity,
         )
     }
@@ -141,9 +156,12 @@ impl Link {
         let event = event.unwrap_or_else(|_| panic!("nothing else happens than {:#?}", self.seen));
         let event = event.unwrap_or_else(|| panic!("the driver has ended after {:#?}", self.seen));
         assert_eq!(event.id, ConnectionId(7));
-        if let DriverEventKind::Messages(messages) = &event.kind {
-            assert!(!messages.is_empty());
-            self.messages.extend(messages.iter().map(|message| message.body.clone()));
+        if let DriverEventKind::Received(_, items) = &event.kind {
+            assert!(!items.is_empty());
+            self.messages.extend(items.iter().filter_map(|item| match item {
+                Item::Message(message) => Some(message.body.clone()),
+                _ => None,
+            }));
         } else {
             self.seen.push(event.kind.clone());
         }

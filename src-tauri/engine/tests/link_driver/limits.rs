@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use heartwire_core::dialect::{Decoded, Dialect, Incoming};
+use heartwire_core::dialect::{Dialect, Effects, Incoming, Opening};
 use heartwire_core::view::LinkState;
 use heartwire_engine::tls::TlsConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -168,10 +168,13 @@ pub async fn close_in(stream: &mut TcpStream) -> u16 {
 struct Slow(Arc<AtomicUsize>);
 
 impl Dialect for Slow {
-    fn decode(&mut self, _: Incoming<'_>) -> Decoded {
+    fn opened(&mut self, _: &Opening<'_>, effects: &mut Effects) {
+        effects.ready = true;
+    }
+
+    fn frame(&mut self, _: Incoming<'_>, _: &mut Effects) {
         thread::sleep(Duration::from_millis(2));
         self.0.fetch_add(1, Ordering::Relaxed);
-        Decoded::default()
     }
 }
 
@@ -181,7 +184,7 @@ async fn much_to_read_leaves_others_their_turn_however_slow_the_dialect() {
     let (listener, port) = listener().await;
     let read = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&read);
-    let dialect = move || Box::new(Slow(Arc::clone(&counter))) as Box<dyn Dialect + Send>;
+    let dialect = move || Box::new(Slow(Arc::clone(&counter))) as Box<dyn Dialect>;
     let _link = Link::speaking(patient(port), TlsConfig::platform(), 64, Box::new(dialect));
     let mut server = accept_raw(&listener).await;
     server.write_all(&frame(1, b"x").repeat(FRAMES)).await.unwrap();

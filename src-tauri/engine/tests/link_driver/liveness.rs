@@ -18,7 +18,8 @@ use crate::rig::{
 
 #[tokio::test]
 async fn invariant_1_a_silent_peer_is_noticed_in_time_and_not_before() {
-    for kind in [HeartbeatKind::Text("beat".to_owned()), HeartbeatKind::Ping, HeartbeatKind::None] {
+    let kinds = [HeartbeatKind::Text("beat".to_owned()), HeartbeatKind::Ping, HeartbeatKind::Own, HeartbeatKind::None];
+    for kind in kinds {
         let (listener, port) = listener().await;
         let mut connection = connection(port);
         connection.heartbeat.kind = kind.clone();
@@ -33,7 +34,9 @@ async fn invariant_1_a_silent_peer_is_noticed_in_time_and_not_before() {
         assert_eq!(code, "heartbeat-timeout", "{kind:?}");
         let expected = match kind {
             HeartbeatKind::None => "nothing received for 600 ms",
-            HeartbeatKind::Text(_) | HeartbeatKind::Ping => "no answer to the heartbeat within 300 ms",
+            HeartbeatKind::Text(_) | HeartbeatKind::Ping | HeartbeatKind::Own => {
+                "no answer to the heartbeat within 300 ms"
+            }
         };
         assert_eq!(text, expected);
         let _again = accept_raw(&listener).await;

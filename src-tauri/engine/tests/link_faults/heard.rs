@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use heartwire_core::dialect::Item;
 use heartwire_core::link::DIAL_GAP;
 use heartwire_core::view::LinkState;
 use heartwire_engine::driver::{Command, DriverEventKind};
@@ -82,8 +83,9 @@ impl Heard {
 
     fn take(&mut self, kind: DriverEventKind, cap: Duration) {
         match kind {
-            DriverEventKind::Messages(messages) => {
-                for message in messages {
+            DriverEventKind::Received(_, items) => {
+                for item in items {
+                    let Item::Message(message) = item else { continue };
                     let (connection, number) = message.body.split_once(' ').expect("nobody said this");
                     self.messages.push((connection.parse().unwrap(), number.parse().unwrap(), self.generation));
                 }

@@ -1,7 +1,7 @@
 //! What a hostile or broken server may send, through the plain dialect as people use it.
 
 use futures_util::{SinkExt, StreamExt};
-use heartwire_core::settings::{Connection, DialectSettings, PlainSettings};
+use heartwire_core::settings::{Connection, MessageSettings};
 use heartwire_core::view::LinkState;
 use heartwire_engine::driver::{ConnectionId, DriverOptions};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -16,14 +16,12 @@ const MIB: usize = 1 << 20;
 /// The plain dialect with the templates of `config/default.toml`.
 fn plain(port: u16) -> Connection {
     let mut connection = patient(port);
-    connection.dialect = DialectSettings::Plain(PlainSettings {
-        connection: "test".to_owned(),
-        reply: None,
+    connection.dialect.message = MessageSettings {
         title: "{{ json.title | default(connection) }}".to_owned(),
         body: "{{ json.text | default(text) }}".to_owned(),
         id: "{{ json.id }}".to_owned(),
         ignore: vec!["json.type == 'ack'".to_owned()],
-    });
+    };
     connection
 }
 

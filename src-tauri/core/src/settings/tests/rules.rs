@@ -118,7 +118,12 @@ fn every_wrong_field_is_told_at_its_path_with_what_to_do() {
     check("connect_timeout = 'soon'", "connect_timeout", Code::DurationInvalid, "500ms");
     check("heartbeat.every = '25h'", "heartbeat.every", Code::DurationRange, "1ms to 24h");
     check("heartbeat.timeout = '10'", "heartbeat.timeout", Code::DurationInvalid, "write 10s for seconds");
-    check("heartbeat.kind = 'pong'", "heartbeat.kind", Code::UnknownChoice, "\"auto\" or \"text\" or \"ping\" or \"none\"");
+    check(
+        "heartbeat.kind = 'pong'",
+        "heartbeat.kind",
+        Code::UnknownChoice,
+        "\"auto\" or \"text\" or \"ping\" or \"none\"",
+    );
     check("heartbeat.kind = 'text'", "heartbeat.send", Code::Missing, "kind = \"ping\"");
     check("heartbeat.reply = {}", "heartbeat.reply", Code::ExactlyOne, "exactly one");
     check("heartbeat.reply = { equals = 'a', contains = 'b' }", "heartbeat.reply", Code::ExactlyOne, "exactly one");

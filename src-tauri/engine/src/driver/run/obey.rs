@@ -1,23 +1,24 @@
 //! The way from a socket into the link and back: what the link says is done before anything else happens.
 
 use heartwire_core::cause::Cause;
-use heartwire_core::link::{Generation, Input, Output};
+use heartwire_core::link::{Frame, Generation, Input, Output};
 use heartwire_core::time::Moment;
 use heartwire_core::view::LinkState;
 
 use super::{Driver, Wire};
-use crate::dial::dial;
 use crate::driver::DriverEventKind;
+use crate::driver::greet::dial;
 use crate::driver::open::Open;
+use crate::driver::sends::Told;
 
 impl Driver {
     /// The one way into the link: what it says is done before anything else happens.
-    pub(super) fn input(&mut self, input: Input) {
+    pub(in crate::driver) fn input(&mut self, input: Input) {
         self.input_at(self.now(), input);
     }
 
     /// The same as of a moment that may have passed: the link does nothing that was not due by then.
-    pub(super) fn input_at(&mut self, now: Moment, input: Input) {
+    pub(in crate::driver) fn input_at(&mut self, now: Moment, input: Input) {
         self.link.handle(now, input);
         while let Some(output) = self.link.poll_output() {
             self.again = true;
@@ -28,14 +29,14 @@ impl Driver {
     fn perform(&mut self, output: Output) {
         match output {
             Output::Dial(generation) => {
-                let request = self.request.clone();
-                self.wire = Wire::Dialing(generation, Box::pin(async move { dial(&request).await }));
+                let random = rand::random();
+                let mut request = self.request.clone();
+                request.url = (self.spec.address)(&request.url, random);
+                self.wire = Wire::Dialing(generation, Box::pin(dial(request, self.spec.login, random)));
             }
             Output::Send(generation, frame, id) => {
                 let told = id.and_then(|id| self.asking.remove(&id));
-                if let Some(open) = self.open(generation) {
-                    open.send(frame, told);
-                }
+                self.send_frame(generation, frame, told);
             }
             Output::SendRefused(id, why) => {
                 if let Some(told) = self.asking.remove(&id) {
@@ -43,7 +44,10 @@ impl Driver {
                     let _ = told.send(Err(why));
                 }
             }
-            Output::ResumeDropped(data) => self.outbox.push(DriverEventKind::ResumeDropped(data)),
+            Output::ResumeDropped(data) => {
+                self.cursor = None;
+                self.outbox.push(DriverEventKind::ResumeDropped(data));
+            }
             Output::Close(generation, code) => {
                 if let Some(open) = self.open(generation) {
                     open.close(code);
@@ -59,7 +63,24 @@ impl Driver {
         }
     }
 
-    fn open(&mut self, generation: Generation) -> Option<&mut Open> {
+    /// Queues a frame of the link's as the dialect has it.
+    fn send_frame(&mut self, generation: Generation, frame: Frame, told: Option<Told>) {
+        let Wire::Open(open) = &mut self.wire else { return };
+        if open.generation != generation {
+            return;
+        }
+        match frame {
+            Frame::Ping(payload) => open.send_ping(payload),
+            Frame::Text(text) => open.send(self.dialect.wrap(text), told),
+            Frame::Heartbeat => {
+                if let Some(frame) = self.dialect.heartbeat() {
+                    open.send(frame, told);
+                }
+            }
+        }
+    }
+
+    pub(in crate::driver) fn open(&mut self, generation: Generation) -> Option<&mut Open> {
         match &mut self.wire {
             Wire::Open(open) if open.generation == generation => Some(open),
             Wire::Open(_) | Wire::None | Wire::Dialing(..) => None,

@@ -43,9 +43,9 @@ impl Driver {
     /// Closes the socket, and keeps what was read from it before the panic.
     fn salvage(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.wire = Wire::None;
-        let messages = mem::take(&mut self.found).messages;
-        if !messages.is_empty() {
-            self.outbox.push(DriverEventKind::Messages(messages));
+        let items = mem::take(&mut self.found).effects.items;
+        if !items.is_empty() {
+            self.outbox.push(DriverEventKind::Received(self.link.status().generation, items));
         }
         self.outbox.poll_send(cx);
         Poll::Ready(())

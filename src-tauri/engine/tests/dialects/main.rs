@@ -1,0 +1,6 @@
+//! Each dialect over a real driver with a real server: one of another project where there is one to be had, else a fake
+//! built from the server's sources (`src-tauri/tests/servers`).
+
+mod plain;
+mod server;
+mod watch;
