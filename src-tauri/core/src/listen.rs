@@ -4,6 +4,7 @@ use jiff::{Timestamp, Unit};
 use serde::{Deserialize, Serialize};
 
 use crate::cause::CauseView;
+use crate::dialect::Missing;
 use crate::view::LinkState;
 
 /// One line.
@@ -57,9 +58,19 @@ pub enum Event {
         /// Whether it was fetched after a gap.
         caught_up: bool,
     },
-    /// An outage ended; what is known about its messages.
+    /// The server took messages back.
+    Withdrawn {
+        /// When Heartwire learnt of it.
+        #[serde(with = "rfc3339_millis")]
+        at: Timestamp,
+        /// The connection's name.
+        connection: String,
+        /// What the server calls what the messages were about.
+        key: String,
+    },
+    /// The end of a time without a socket, once what can be known about its messages is known.
     Gap {
-        /// When it ended.
+        /// When that was known.
         #[serde(with = "rfc3339_millis")]
         at: Timestamp,
         /// The connection's name.
@@ -74,6 +85,9 @@ pub enum Event {
         recovered: u64,
         /// Whether nothing can be missing.
         complete: bool,
+        /// Why something can: `no-replay`, `expired`, `cursor-lost`, `refused`.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        missing: Option<Missing>,
     },
 }
 

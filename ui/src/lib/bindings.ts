@@ -2,6 +2,11 @@
 // HEARTWIRE_WRITE_BINDINGS=1 cargo test -p heartwire-core --features bindings --test bindings
 
 /**
+ * How a message came.
+ */
+export type Arrival = "live" | "caught-up" | "old";
+
+/**
  * `[connections.auth]`.
  */
 export type AuthForm = {
@@ -44,7 +49,7 @@ name?: string,
  */
 url?: string,
 /**
- * `plain`.
+ * What the server speaks: `plain`, `ntfy`, ….
  */
 dialect?: string,
 /**
@@ -63,6 +68,10 @@ headers?: { [key in string]: string },
  * Offered in the upgrade request.
  */
 subprotocols?: Array<string>,
+/**
+ * What to subscribe to, in the words of the dialect: topics, channels, queries.
+ */
+subscribe?: Array<string>,
 /**
  * A duration.
  */
@@ -182,12 +191,24 @@ message: string, };
 /**
  * The rules a field can break.
  */
-export type FieldErrorCode = "missing" | "name-taken" | "text-invalid" | "too-long" | "url-invalid" | "url-scheme" | "url-fragment" | "duration-invalid" | "duration-zero" | "duration-range" | "unknown-choice" | "unknown-preset" | "unknown-key" | "wrong-type" | "regex-invalid" | "json-path-invalid" | "template-invalid" | "header-invalid" | "subprotocol-invalid" | "exactly-one" | "path-invalid" | "pin-invalid" | "proxy-invalid" | "first-above-cap";
+export type FieldErrorCode = "missing" | "name-taken" | "text-invalid" | "too-long" | "url-invalid" | "url-scheme" | "url-fragment" | "duration-invalid" | "duration-zero" | "duration-range" | "unknown-choice" | "unknown-preset" | "unknown-key" | "wrong-type" | "regex-invalid" | "json-path-invalid" | "template-invalid" | "header-invalid" | "subprotocol-invalid" | "subscribe-invalid" | "not-taken" | "exactly-one" | "path-invalid" | "pin-invalid" | "proxy-invalid" | "first-above-cap";
 
 /**
  * What is known about the messages of an outage.
  */
-export type GapView = "may-be-missing";
+export type GapView = { "state": "open" } | { "state": "complete",
+/**
+ * How many messages of this time were fetched afterwards.
+ */
+recovered: number, } | { "state": "incomplete",
+/**
+ * How many messages of this time were fetched all the same.
+ */
+recovered: number,
+/**
+ * Why it cannot be said that these are all.
+ */
+missing: Missing, };
 
 /**
  * The settings that are no connection's.
@@ -211,7 +232,7 @@ keep_messages: number, };
  */
 export type HeartbeatForm = {
 /**
- * `text`, `ping` or `none`.
+ * `auto`, `text`, `ping` or `none`.
  */
 kind?: string,
 /**
@@ -272,11 +293,11 @@ title: string, };
 export type LinkState = "connecting" | "connected" | "waiting" | "blocked" | "paused" | "stopped";
 
 /**
- * `[connections.message]` of the plain dialect.
+ * `[connections.message]` of dialects whose messages have no shape of their own.
  */
 export type MessageForm = {
 /**
- * A minijinja template over `json`, `text` and `connection`.
+ * A minijinja template over `json`, `text`, `topic` and `connection`.
  */
 title?: string,
 /**
@@ -310,7 +331,7 @@ id: number,
  */
 connection: string,
 /**
- * When it came.
+ * When it came; of one that was caught up, when the server says it was sent.
  */
 at_ms: number,
 /**
@@ -332,10 +353,24 @@ kind: MessageKind,
 /**
  * Bytes on the wire.
  */
-size: number, };
+size: number,
+/**
+ * How it came.
+ */
+arrival: Arrival,
+/**
+ * Whether the server took it back since.
+ */
+withdrawn: boolean, };
 
 /**
- * A row of the reconnect history: an outage of a connection.
+ * Why messages may be missing.
+ */
+export type Missing = "no-replay" | "expired" | "cursor-lost" | "refused";
+
+/**
+ * A row of the reconnect history: an outage of a connection, or a time in which Heartwire did not run (its cause has the
+ * code `not-running`, and it is no outage).
  */
 export type OutageView = {
 /**

@@ -7,7 +7,8 @@ mod strip;
 use serde::{Deserialize, Serialize};
 
 use crate::cause::CauseView;
-use crate::message::MessageKind;
+use crate::dialect::Missing;
+use crate::message::{Arrival, MessageKind};
 
 pub use secret::{SecretKind, SecretPlace, SecretView};
 
@@ -168,7 +169,8 @@ pub struct Span {
     pub until_ms: Option<i64>,
 }
 
-/// A row of the reconnect history: an outage of a connection.
+/// A row of the reconnect history: an outage of a connection, or a time in which Heartwire did not run (its cause has the
+/// code `not-running`, and it is no outage).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(export, export_to = "bindings.ts"))]
 pub struct OutageView {
@@ -190,11 +192,23 @@ pub struct OutageView {
 
 /// What is known about the messages of an outage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(tag = "state", rename_all = "kebab-case")]
 #[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(export, export_to = "bindings.ts"))]
 pub enum GapView {
-    /// The server cannot replay: messages may be missing.
-    MayBeMissing,
+    /// Nothing yet: the outage lasts, or what was missed is being fetched.
+    Open,
+    /// Nothing is missing.
+    Complete {
+        /// How many messages of this time were fetched afterwards.
+        recovered: u64,
+    },
+    /// Messages may be missing.
+    Incomplete {
+        /// How many messages of this time were fetched all the same.
+        recovered: u64,
+        /// Why it cannot be said that these are all.
+        missing: Missing,
+    },
 }
 
 /// A message as it is stored.
@@ -205,7 +219,7 @@ pub struct MessageView {
     pub id: i64,
     /// The connection's name.
     pub connection: String,
-    /// When it came.
+    /// When it came; of one that was caught up, when the server says it was sent.
     pub at_ms: i64,
     /// One line.
     pub title: String,
@@ -217,6 +231,10 @@ pub struct MessageView {
     pub kind: MessageKind,
     /// Bytes on the wire.
     pub size: u64,
+    /// How it came.
+    pub arrival: Arrival,
+    /// Whether the server took it back since.
+    pub withdrawn: bool,
 }
 
 /// Something that is wrong, where, and what to do.

@@ -99,7 +99,7 @@ pub(super) fn history(
             until_ms: row.get(3)?,
             cause: CauseView { code: row.get(4)?, text: row.get::<_, Option<String>>(5)?.unwrap_or_default() },
             attempts: row.get(6)?,
-            gap: GapView::MayBeMissing,
+            gap: GapView::Open,
         })
     })
 }
@@ -121,6 +121,8 @@ pub(super) fn messages(
             priority: row.get(5)?,
             kind: message_kind(row, 6)?,
             size: u64::try_from(row.get::<_, i64>(7)?).unwrap_or_default(),
+            arrival: Arrival::Live,
+            withdrawn: false,
         })
     })
 }

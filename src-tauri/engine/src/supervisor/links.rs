@@ -6,6 +6,7 @@ mod tests;
 use std::time::Duration;
 
 use heartwire_core::cause::{Cause, CauseCode, CauseView};
+use heartwire_core::dialect::Missing;
 use heartwire_core::link::LinkStatus;
 use heartwire_core::listen::Event;
 use heartwire_core::settings::{Connection, shown_url};
@@ -277,6 +278,7 @@ impl LinkRecord {
             to: timestamp(now_ms),
             recovered: 0,
             complete: false,
+            missing: Some(Missing::NoReplay),
         }
     }
 }

@@ -155,7 +155,7 @@ impl State {
                 until_ms: None,
                 cause,
                 attempts: span.attempts,
-                gap: GapView::MayBeMissing,
+                gap: GapView::Open,
             });
             self.history.truncate(SNAPSHOT_ROWS);
         }
@@ -199,6 +199,8 @@ impl State {
             priority: message.priority,
             kind: message.kind,
             size: message.size,
+            arrival: message.arrival,
+            withdrawn: false,
         });
         self.messages.truncate(SNAPSHOT_ROWS);
         self.dirty = true;

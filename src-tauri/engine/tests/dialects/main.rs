@@ -1,6 +1,8 @@
 //! Each dialect over a real driver with a real server: one of another project where there is one to be had, else a fake
 //! built from the server's sources (`src-tauri/tests/servers`).
 
+#![allow(dead_code, reason = "each dialect's tests use their own part of the harness")]
+
 mod plain;
 mod server;
 mod watch;

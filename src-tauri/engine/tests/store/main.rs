@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use heartwire_core::cause::CauseView;
-use heartwire_core::message::{Message, MessageKind};
+use heartwire_core::message::{Arrival, Message, MessageKind};
 use heartwire_core::view::{LastMessage, Span, SpanKind};
 use heartwire_engine::store::{BeginSpan, NewMessage, Store, StoreError};
 use tempfile::TempDir;
@@ -33,7 +33,9 @@ async fn messages_come_back_as_they_were_committed() {
             priority: 5,
             kind: MessageKind::Text,
             size: 4_096,
-            caught_up: true,
+            key: Some("order".to_owned()),
+            sent_ms: Some(NOW - 1),
+            arrival: Arrival::CaughtUp,
         },
     };
     let stored = store.commit(vec![text.clone(), binary("crm", 17)]).await.unwrap();
@@ -235,19 +237,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 fn text(connection: &str, title: &str) -> NewMessage {
-    NewMessage {
-        connection: connection.to_owned(),
-        at_ms: NOW,
-        message: Message {
-            id: None,
-            title: title.to_owned(),
-            body: "a body".to_owned(),
-            priority: 3,
-            kind: MessageKind::Text,
-            size: 6,
-            caught_up: false,
-        },
-    }
+    NewMessage { connection: connection.to_owned(), at_ms: NOW, message: Message::new(title, "", "a body", 6) }
 }
 
 fn with_id(connection: &str, id: &str) -> NewMessage {

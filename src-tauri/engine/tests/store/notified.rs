@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use heartwire_core::message::Arrival;
 use heartwire_engine::store::{NewMessage, Store, Stored};
 
 use super::{binary, place, text, with_id};
@@ -20,7 +21,7 @@ async fn what_is_owed_are_the_text_messages_after_the_mark_oldest_first() {
     assert_eq!(store.due_after(0, 10).await.unwrap(), (Vec::new(), 0));
 
     let mut rich = with_id("gate", "server's");
-    rich.message.caught_up = true;
+    rich.message.arrival = Arrival::CaughtUp;
     rich.message.priority = 5;
     let stored = store.commit(vec![text("crm", "1"), binary("crm", 9), rich, text("crm", "4")]).await.unwrap();
     let expected: Vec<Stored> = [&stored[0], &stored[2], &stored[3]].into_iter().cloned().collect();
