@@ -264,7 +264,7 @@ impl Fleet {
                 match event {
                     Event::State { state, .. } => seen.state(state),
                     Event::Heartbeat { .. } => seen.answered(),
-                    Event::Message { .. } | Event::Gap { .. } => {}
+                    Event::Message { .. } | Event::Withdrawn { .. } | Event::Gap { .. } => {}
                 }
             }
         });

@@ -1,10 +1,10 @@
 //! The two marks that are kept beside the rows: when the program last ran, and up to where messages were notified.
 
-use heartwire_core::message::{Arrival, Message};
+use heartwire_core::message::Message;
 use rusqlite::{Connection, Row};
 
 use super::Stored;
-use super::query::message_kind;
+use super::query::{arrival, message_kind};
 
 pub(super) fn alive(database: &Connection, at_ms: i64) -> rusqlite::Result<()> {
     // After a power cut an outage that was going on may end a minute early.
@@ -34,11 +34,14 @@ fn write_unsynced(database: &Connection, sql: &str, value: i64) -> rusqlite::Res
 
 pub(super) fn due_after(database: &Connection, id: i64, limit: usize) -> rusqlite::Result<(Vec<Stored>, u64)> {
     let total: i64 = database
-        .prepare_cached("SELECT count(*) FROM message WHERE id > ?1 AND kind = 'text'")?
+        .prepare_cached(
+            "SELECT count(*) FROM message
+                           WHERE id > ?1 AND kind = 'text' AND arrival <> 2 AND withdrawn_ms IS NULL",
+        )?
         .query_row([id], |row| row.get(0))?;
     let mut statement = database.prepare_cached(
-        "SELECT id, connection, at_ms, server_id, title, body, priority, kind, size, caught_up FROM message
-         WHERE id > ?1 AND kind = 'text' ORDER BY id LIMIT ?2",
+        "SELECT id, connection, at_ms, server_id, title, body, priority, kind, size, key, arrival FROM message
+         WHERE id > ?1 AND kind = 'text' AND arrival <> 2 AND withdrawn_ms IS NULL ORDER BY id LIMIT ?2",
     )?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let due = statement.query_map([id, limit], stored)?.collect::<rusqlite::Result<_>>()?;
@@ -53,9 +56,10 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
         priority: row.get(6)?,
         kind: message_kind(row, 7)?,
         size: u64::try_from(row.get::<_, i64>(8)?).unwrap_or_default(),
-        key: None,
+        key: row.get(9)?,
+        // The row's time was made of it.
         sent_ms: None,
-        arrival: if row.get(9)? { Arrival::CaughtUp } else { Arrival::Live },
+        arrival: arrival(row, 10)?,
     };
     Ok(Stored { id: row.get(0)?, connection: row.get(1)?, at_ms: row.get(2)?, message })
 }

@@ -1,11 +1,13 @@
-//! The store: messages, how far they were notified, the spans of each connection's life and who is paused, in one
-//! SQLite file. One thread owns the
+//! The store: messages, how far they were notified, up to where each connection is complete, the spans of its life and
+//! who is paused, in one SQLite file. One thread owns the
 //! database; a [`Store`] is a handle that asks it. It decides nothing about what is stored and shows nothing.
 //!
 //! A commit that was answered survives the end of the process and of the computer: the write-ahead log is synced before
 //! the answer, once for all commits that waited together. A request that is dropped while it waits is still done.
 
+mod entry;
 mod error;
+mod gaps;
 mod marks;
 mod query;
 mod schema;
@@ -15,10 +17,14 @@ mod thread;
 use std::path::{Path, PathBuf};
 
 use heartwire_core::cause::CauseView;
+use heartwire_core::dialect::Missing;
+use heartwire_core::link::ResumeData;
 use heartwire_core::message::Message;
-use heartwire_core::view::{LastMessage, MessageView, OutageView, Span, SpanKind};
+use heartwire_core::view::{GapView, LastMessage, MessageView, OutageView, Span, SpanKind};
+use tokio::sync::mpsc::error::SendError;
 use tokio::sync::{mpsc, oneshot};
 
+pub use entry::{Entry, Unwritten, Written};
 pub use error::StoreError;
 pub use set_aside::SetAside;
 
@@ -57,6 +63,17 @@ pub struct Stored {
     pub at_ms: i64,
     /// What came.
     pub message: Message,
+}
+
+/// How a connection was left when the program last ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Life {
+    /// Since when its messages are not known to be complete, in milliseconds since the Unix epoch.
+    pub missing_since_ms: i64,
+    /// What its last span was.
+    pub last: Option<SpanKind>,
+    /// When that ended.
+    pub ended_ms: i64,
 }
 
 /// A span of a connection's life that begins.
@@ -98,12 +115,39 @@ impl Store {
         Ok(Self { jobs })
     }
 
-    /// Stores messages, all or none, and returns those that are new, in order. A message whose (connection, server id)
-    /// is already there is dropped.
-    pub async fn commit(&self, messages: Vec<NewMessage>) -> Result<Vec<Stored>, StoreError> {
+    /// Writes entries in their order, all or none; the answers are in the same order.
+    ///
+    /// # Errors
+    /// The entries, as they were.
+    pub async fn commit(&self, entries: Vec<Entry>) -> Result<Vec<Written>, Unwritten> {
+        let closed = |entries| Unwritten { error: StoreError::Closed, entries };
         let (reply, answer) = oneshot::channel();
-        self.jobs.send(Job::Commit(messages, reply)).await.map_err(|_| StoreError::Closed)?;
-        answer.await.map_err(|_| StoreError::Closed)?
+        match self.jobs.send(Job::Commit(entries, reply)).await {
+            Ok(()) => answer.await.unwrap_or_else(|_| Err(closed(Vec::new()))),
+            Err(SendError(Job::Commit(entries, _))) => Err(closed(entries)),
+            Err(_) => Err(closed(Vec::new())),
+        }
+    }
+
+    /// Of each connection that has ever run: its name, the server it speaks with, and the cursor there.
+    pub async fn sources(&self) -> Result<Vec<(String, String, Option<ResumeData>)>, StoreError> {
+        self.run(|database| entry::sources(database)).await
+    }
+
+    /// Ends the connection's open gaps that begin between these times: what is missing from them, if anything is. Returns
+    /// their rows.
+    pub async fn close_gaps(
+        &self,
+        connection: String,
+        between_ms: (i64, i64),
+        missing: Option<Missing>,
+    ) -> Result<Vec<(i64, GapView)>, StoreError> {
+        self.run(move |database| gaps::close_gaps(database, &connection, between_ms, missing)).await
+    }
+
+    /// How each connection was left that was ever up.
+    pub async fn lives(&self) -> Result<Vec<(String, Life)>, StoreError> {
+        self.run(|database| gaps::lives(database)).await
     }
 
     /// Ends the connection's open span at `at_ms` and begins this one; returns its id. When the wall clock jumped back,
@@ -139,6 +183,11 @@ impl Store {
         self.run(move |database| marks::set_notified_up_to(database, id)).await
     }
 
+    /// The newest row of all messages; 0 if there is none.
+    pub async fn newest(&self) -> Result<i64, StoreError> {
+        self.run(|database| database.query_row("SELECT coalesce(max(id), 0) FROM message", [], |row| row.get(0))).await
+    }
+
     /// The text messages after this row, oldest first and at most `limit`, and how many there are in all.
     pub async fn due_after(&self, id: i64, limit: usize) -> Result<(Vec<Stored>, u64), StoreError> {
         self.run(move |database| marks::due_after(database, id, limit)).await
@@ -149,8 +198,8 @@ impl Store {
         self.run(move |database| query::end_spans(database, None, at_ms)).await
     }
 
-    /// Up to `limit` outages with ids below `before`, newest first, and whether there are older ones. A span of kind
-    /// down without a cause is no outage: nothing was lost before the first dial.
+    /// Up to `limit` outages with ids below `before`, newest first, and whether there are older ones; among them the times
+    /// in which the program did not run. A span without a cause is no outage: nothing was lost before the first dial.
     pub async fn history(
         &self,
         connection: Option<String>,
@@ -160,7 +209,8 @@ impl Store {
         self.run(move |database| query::history(database, connection.as_deref(), before, limit)).await
     }
 
-    /// Up to `limit` messages with ids below `before`, newest first, and whether there are older ones.
+    /// Up to `limit` messages behind the row `before`, newest first, and whether there are older ones. What was caught up
+    /// stands where it belongs by the time it was sent.
     pub async fn messages(
         &self,
         connection: Option<String>,

@@ -2,50 +2,17 @@
 
 use heartwire_core::cause::CauseView;
 use heartwire_core::message::{Arrival, MessageKind};
-use heartwire_core::view::{GapView, LastMessage, MessageView, OutageView, Span, SpanKind};
+use heartwire_core::view::{LastMessage, MessageView, OutageView, Span, SpanKind};
 use rusqlite::types::{FromSqlError, Type};
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, named_params, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, TransactionBehavior, params};
 
-use super::{BeginSpan, NewMessage, Stored};
+use super::{BeginSpan, gaps};
 
 /// The spans kept of each connection: a link that fails every half minute makes about 6,000 a day.
 const SPANS_KEPT: u32 = 20_000;
 
-/// Stores all messages of all requests in one transaction; the answers are in the order of the requests.
-pub(super) fn commit(database: &mut Connection, requests: Vec<Vec<NewMessage>>) -> rusqlite::Result<Vec<Vec<Stored>>> {
-    let transaction = writing(database)?;
-    let stored = requests.into_iter().map(|messages| insert(&transaction, messages)).collect::<Result<_, _>>()?;
-    transaction.commit()?;
-    Ok(stored)
-}
-
-fn insert(transaction: &Transaction<'_>, messages: Vec<NewMessage>) -> rusqlite::Result<Vec<Stored>> {
-    let mut insert = transaction.prepare_cached(
-        "INSERT INTO message (connection, server_id, at_ms, title, body, priority, kind, size, caught_up)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-         ON CONFLICT (connection, server_id) WHERE server_id IS NOT NULL DO NOTHING
-         RETURNING id",
-    )?;
-    let mut stored = Vec::with_capacity(messages.len());
-    for NewMessage { connection, at_ms, message } in messages {
-        let values = params![
-            connection,
-            message.id,
-            at_ms,
-            message.title,
-            message.body,
-            message.priority,
-            message_kind_name(message.kind),
-            i64::try_from(message.size).unwrap_or(i64::MAX),
-            message.arrival == Arrival::CaughtUp,
-        ];
-        let id: Option<i64> = insert.query_row(values, |row| row.get(0)).optional()?;
-        if let Some(id) = id {
-            stored.push(Stored { id, connection, at_ms, message });
-        }
-    }
-    Ok(stored)
-}
+/// The ids kept of each connection's messages, so that none is stored twice: more than any server sends again.
+const SEEN_KEPT: u32 = 200_000;
 
 pub(super) fn begin_span(database: &mut Connection, span: &BeginSpan) -> rusqlite::Result<i64> {
     let transaction = writing(database)?;
@@ -90,8 +57,10 @@ pub(super) fn history(
     before: Option<i64>,
     limit: usize,
 ) -> rusqlite::Result<(Vec<OutageView>, bool)> {
-    let select = "SELECT id, connection, from_ms, until_ms, cause_code, cause_text, attempts FROM span";
-    page(database, select, Some("kind = 'down' AND cause_code IS NOT NULL"), (connection, before, limit), |row| {
+    let select = "SELECT id, connection, from_ms, until_ms, cause_code, cause_text, attempts, gap, recovered, missing
+                  FROM span";
+    let order = Order { before: "id < :before", by: "id DESC", always: Some(gaps::IS_OUTAGE) };
+    page(database, select, &order, (connection, before, limit), |row| {
         Ok(OutageView {
             id: row.get(0)?,
             connection: row.get(1)?,
@@ -99,7 +68,7 @@ pub(super) fn history(
             until_ms: row.get(3)?,
             cause: CauseView { code: row.get(4)?, text: row.get::<_, Option<String>>(5)?.unwrap_or_default() },
             attempts: row.get(6)?,
-            gap: GapView::Open,
+            gap: gaps::gap(row, 7)?,
         })
     })
 }
@@ -110,8 +79,10 @@ pub(super) fn messages(
     before: Option<i64>,
     limit: usize,
 ) -> rusqlite::Result<(Vec<MessageView>, bool)> {
-    let select = "SELECT id, connection, at_ms, title, body, priority, kind, size FROM message";
-    page(database, select, None, (connection, before, limit), |row| {
+    let select = "SELECT id, connection, at_ms, title, body, priority, kind, size, arrival, withdrawn_ms FROM message";
+    let before_row = "(at_ms, id) < (SELECT at_ms, id FROM message WHERE id = :before)";
+    let order = Order { before: before_row, by: "at_ms DESC, id DESC", always: None };
+    page(database, select, &order, (connection, before, limit), |row| {
         Ok(MessageView {
             id: row.get(0)?,
             connection: row.get(1)?,
@@ -121,10 +92,18 @@ pub(super) fn messages(
             priority: row.get(5)?,
             kind: message_kind(row, 6)?,
             size: u64::try_from(row.get::<_, i64>(7)?).unwrap_or_default(),
-            arrival: Arrival::Live,
-            withdrawn: false,
+            arrival: arrival(row, 8)?,
+            withdrawn: row.get::<_, Option<i64>>(9)?.is_some(),
         })
     })
+}
+
+/// The order of a page's rows.
+struct Order {
+    /// What is true of the rows behind the row `:before`.
+    before: &'static str,
+    by: &'static str,
+    always: Option<&'static str>,
 }
 
 /// A page of rows, newest first, and whether there are older ones. Each filter has its own statement, so that each
@@ -132,25 +111,25 @@ pub(super) fn messages(
 fn page<T>(
     database: &Connection,
     select: &str,
-    always: Option<&str>,
+    order: &Order,
     (connection, before, limit): (Option<&str>, Option<i64>, usize),
     read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<(Vec<T>, bool)> {
-    let mut filters = vec!["id < :before"];
-    filters.extend(always);
+    let mut filters = vec![order.always.unwrap_or("TRUE")];
+    filters.extend(before.map(|_| order.before));
     filters.extend(connection.map(|_| "connection = :connection"));
-    let sql = format!("{select} WHERE {} ORDER BY id DESC LIMIT :limit", filters.join(" AND "));
+    let sql = format!("{select} WHERE {} ORDER BY {} LIMIT :limit", filters.join(" AND "), order.by);
     let mut statement = database.prepare_cached(&sql)?;
-    let before = before.unwrap_or(i64::MAX);
     // One more than asked for tells whether there are older ones.
     let asked = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
-    let rows = match connection {
-        Some(connection) => statement
-            .query_map(named_params! { ":before": before, ":limit": asked, ":connection": connection }, read)?
-            .collect::<rusqlite::Result<Vec<T>>>(),
-        None => statement.query_map(named_params! { ":before": before, ":limit": asked }, read)?.collect(),
-    };
-    let mut rows = rows?;
+    let mut parameters: Vec<(&str, &dyn ToSql)> = vec![(":limit", &asked)];
+    if let Some(before) = &before {
+        parameters.push((":before", before));
+    }
+    if let Some(connection) = &connection {
+        parameters.push((":connection", connection));
+    }
+    let mut rows = statement.query_map(parameters.as_slice(), read)?.collect::<rusqlite::Result<Vec<T>>>()?;
     let more = rows.len() > limit;
     rows.truncate(limit);
     Ok((rows, more))
@@ -169,7 +148,7 @@ pub(super) fn spans_since(database: &Connection, connection: &str, at_ms: i64) -
 
 pub(super) fn last_message(database: &Connection, connection: &str) -> rusqlite::Result<Option<LastMessage>> {
     let mut statement = database.prepare_cached(
-        "SELECT at_ms, title, kind, size FROM message WHERE connection = ?1 ORDER BY id DESC LIMIT 1",
+        "SELECT at_ms, title, kind, size FROM message WHERE connection = ?1 ORDER BY at_ms DESC, id DESC LIMIT 1",
     )?;
     let read = |row: &Row<'_>| {
         let size = u64::try_from(row.get::<_, i64>(3)?).unwrap_or_default();
@@ -198,6 +177,7 @@ pub(super) fn prune(database: &mut Connection, keep_per_connection: u32) -> rusq
     let transaction = writing(database)?;
     let deleted = keep_newest(&transaction, "message", keep_per_connection)?;
     keep_newest(&transaction, "span", SPANS_KEPT)?;
+    keep_seen(&transaction)?;
     transaction.commit()?;
     Ok(deleted)
 }
@@ -219,15 +199,48 @@ fn keep_newest(transaction: &Transaction<'_>, table: &str, keep: u32) -> rusqlit
     Ok(deleted as u64)
 }
 
+/// Forgets the oldest ids. What a server sends again is far younger.
+fn keep_seen(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    let full = transaction
+        .prepare_cached("SELECT connection FROM seen GROUP BY connection HAVING count(*) > ?1")?
+        .query_map([SEEN_KEPT], |row| row.get(0))?
+        .collect::<rusqlite::Result<Vec<String>>>()?;
+    let mut delete = transaction.prepare_cached(
+        "DELETE FROM seen WHERE connection = ?1 AND at_ms <
+         (SELECT at_ms FROM seen WHERE connection = ?1 ORDER BY at_ms DESC LIMIT 1 OFFSET ?2)",
+    )?;
+    for connection in full {
+        delete.execute(params![connection, SEEN_KEPT])?;
+    }
+    Ok(())
+}
+
 /// A transaction that takes the write lock at once, so that it cannot fail for it halfway.
-fn writing(database: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
+pub(super) fn writing(database: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
     database.transaction_with_behavior(TransactionBehavior::Immediate)
 }
 
-fn message_kind_name(kind: MessageKind) -> &'static str {
+pub(super) fn message_kind_name(kind: MessageKind) -> &'static str {
     match kind {
         MessageKind::Text => "text",
         MessageKind::Binary => "binary",
+    }
+}
+
+pub(super) fn arrival_number(arrival: Arrival) -> i64 {
+    match arrival {
+        Arrival::Live => 0,
+        Arrival::CaughtUp => 1,
+        Arrival::Old => 2,
+    }
+}
+
+pub(super) fn arrival(row: &Row<'_>, column: usize) -> rusqlite::Result<Arrival> {
+    match row.get(column)? {
+        0 => Ok(Arrival::Live),
+        1 => Ok(Arrival::CaughtUp),
+        2 => Ok(Arrival::Old),
+        other => Err(unknown(column, &i64::to_string(&other))),
     }
 }
 
@@ -248,7 +261,7 @@ fn span_kind_name(kind: SpanKind) -> &'static str {
     }
 }
 
-fn span_kind(row: &Row<'_>, column: usize) -> rusqlite::Result<SpanKind> {
+pub(super) fn span_kind(row: &Row<'_>, column: usize) -> rusqlite::Result<SpanKind> {
     match row.get_ref(column)?.as_str()? {
         "up" => Ok(SpanKind::Up),
         "down" => Ok(SpanKind::Down),

@@ -14,7 +14,8 @@ const BUSY: Duration = Duration::from_secs(5);
 const LOG_KEPT_BYTES: i64 = 4 * 1024 * 1024;
 
 /// Each brings a database from the format of its place to the next; `user_version` counts them.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE message (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         connection TEXT NOT NULL,
@@ -50,7 +51,39 @@ const MIGRATIONS: &[&str] = &["
 
     CREATE TABLE notified (one INTEGER PRIMARY KEY CHECK (one = 1), up_to INTEGER NOT NULL) STRICT;
     INSERT INTO notified VALUES (1, 0);
-"];
+",
+    "
+    -- 0: live, 1: caught up, 2: from before the first contact.
+    ALTER TABLE message RENAME COLUMN caught_up TO arrival;
+    ALTER TABLE message ADD COLUMN key TEXT;
+    ALTER TABLE message ADD COLUMN withdrawn_ms INTEGER;
+    DROP INDEX message_server_id;
+    DROP INDEX message_connection;
+    CREATE INDEX message_time ON message (at_ms, id);
+    CREATE INDEX message_connection ON message (connection, at_ms, id);
+    CREATE INDEX message_key ON message (connection, key) WHERE key IS NOT NULL;
+
+    -- The ids of messages, also of those that are not kept any more.
+    CREATE TABLE seen (
+        connection TEXT NOT NULL,
+        server_id TEXT NOT NULL,
+        at_ms INTEGER NOT NULL,
+        PRIMARY KEY (connection, server_id)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO seen SELECT connection, server_id, at_ms FROM message WHERE server_id IS NOT NULL;
+
+    -- Which server a connection speaks with, and up to where its messages are complete.
+    CREATE TABLE source (connection TEXT PRIMARY KEY, source TEXT NOT NULL, cursor TEXT) STRICT, WITHOUT ROWID;
+
+    -- What is known of an outage's messages; NULL: nothing yet.
+    ALTER TABLE span ADD COLUMN gap TEXT CHECK (gap IN ('complete', 'incomplete'));
+    ALTER TABLE span ADD COLUMN recovered INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE span ADD COLUMN missing TEXT;
+    UPDATE span SET gap = 'incomplete', missing = 'no-replay' WHERE kind = 'down';
+    CREATE INDEX span_outage ON span (id) WHERE kind IN ('down', 'off') AND cause_code IS NOT NULL;
+    DROP INDEX span_down;
+",
+];
 
 /// Why a database was not opened.
 pub(super) enum Refusal {

@@ -7,20 +7,20 @@ use std::thread;
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::StoreError;
-use super::{NewMessage, Stored};
-use super::{query, set_aside};
+use super::{Entry, Unwritten, Written, entry, set_aside};
 
-/// The most messages that are gathered into one transaction; a single commit may have more.
+/// The most entries that are gathered into one transaction; a single commit may have more.
 const BATCH: usize = 10_000;
 
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+type CommitReply = oneshot::Sender<Result<Vec<Written>, Unwritten>>;
 /// What is committed together, each part with its asker.
-type Batch = Vec<(Vec<NewMessage>, Reply<Vec<Stored>>)>;
+type Batch = Vec<(Vec<Entry>, CommitReply)>;
 
 /// What the thread is asked.
 pub(super) enum Job {
-    /// Store messages.
-    Commit(Vec<NewMessage>, Reply<Vec<Stored>>),
+    /// Write entries.
+    Commit(Vec<Entry>, CommitReply),
     /// Do something else.
     Run(Box<dyn FnOnce(&mut Database) + Send>),
     /// Close and end.
@@ -53,8 +53,8 @@ fn serve(mut database: Database, mut jobs: mpsc::Receiver<Job>) {
     let mut next = jobs.blocking_recv();
     while let Some(job) = next {
         next = match job {
-            Job::Commit(messages, reply) => {
-                let (batch, after) = gather(messages, reply, &mut jobs);
+            Job::Commit(entries, reply) => {
+                let (batch, after) = gather(entries, reply, &mut jobs);
                 database.commit(batch);
                 after
             }
@@ -74,18 +74,14 @@ fn serve(mut database: Database, mut jobs: mpsc::Receiver<Job>) {
 }
 
 /// The commits that wait directly behind this one, and the first job that is none.
-fn gather(
-    messages: Vec<NewMessage>,
-    reply: Reply<Vec<Stored>>,
-    jobs: &mut mpsc::Receiver<Job>,
-) -> (Batch, Option<Job>) {
-    let mut count = messages.len();
-    let mut batch = vec![(messages, reply)];
+fn gather(entries: Vec<Entry>, reply: CommitReply, jobs: &mut mpsc::Receiver<Job>) -> (Batch, Option<Job>) {
+    let mut count = entries.len();
+    let mut batch = vec![(entries, reply)];
     while count < BATCH {
         match jobs.try_recv() {
-            Ok(Job::Commit(messages, reply)) => {
-                count += messages.len();
-                batch.push((messages, reply));
+            Ok(Job::Commit(entries, reply)) => {
+                count += entries.len();
+                batch.push((entries, reply));
             }
             Ok(other) => return (batch, Some(other)),
             Err(_) => break,
@@ -110,16 +106,17 @@ impl Database {
     }
 
     fn commit(&mut self, batch: Batch) {
-        let (requests, replies): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
-        match self.run(|connection| query::commit(connection, requests)) {
-            Ok(stored) => {
-                for (stored, reply) in stored.into_iter().zip(replies) {
-                    let _ = reply.send(Ok(stored));
+        let requests: Vec<_> = batch.iter().map(|(entries, _)| entries.as_slice()).collect();
+        match self.run(|connection| entry::commit(connection, &requests)) {
+            Ok(made) => {
+                for (made, (entries, reply)) in made.into_iter().zip(batch) {
+                    let written = made.into_iter().zip(entries).map(|(made, entry)| made.of(entry));
+                    let _ = reply.send(Ok(written.collect()));
                 }
             }
             Err(error) => {
-                for reply in replies {
-                    let _ = reply.send(Err(error.clone()));
+                for (entries, reply) in batch {
+                    let _ = reply.send(Err(Unwritten { error: error.clone(), entries }));
                 }
             }
         }

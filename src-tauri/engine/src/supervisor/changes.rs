@@ -10,8 +10,9 @@ use tokio::task::JoinHandle;
 
 use super::Source;
 use super::run::Run;
-use super::writes::Write;
+use super::writes::{Step, Write};
 use crate::settings_file::{self, Loaded, SaveError};
+use crate::store::Entry;
 
 /// What the person wants of the file.
 pub enum Change {
@@ -145,7 +146,7 @@ impl Run {
         let _ = reply.send(answer);
     }
 
-    /// A pause belongs to the connection, whatever it is called, and goes with it.
+    /// A pause and a cursor belong to the connection, whatever it is called, and go with it.
     fn names_changed<'a>(&mut self, named: &'a Named) -> Option<(&'a str, &'a str)> {
         let (from, to) = match named {
             Named::Nothing => return None,
@@ -159,7 +160,12 @@ impl Run {
                 self.writes.push(Write::Paused(to.clone(), true));
             }
         }
-        to.map(|to| (from.as_str(), to.as_str()))
+        let to = to?;
+        if let Some(known) = self.state.known.remove(from) {
+            self.state.known.insert(to.clone(), known);
+            self.writes.push_steps([Step::Entry(Entry::Renamed { from: from.clone(), to: to.clone() })]);
+        }
+        Some((from.as_str(), to.as_str()))
     }
 
     /// The form to save, if it makes a valid connection with a name of its own; else every error at once.

@@ -6,19 +6,22 @@ mod tests;
 use std::time::Duration;
 
 use heartwire_core::cause::{Cause, CauseCode, CauseView};
-use heartwire_core::dialect::Missing;
 use heartwire_core::link::LinkStatus;
 use heartwire_core::listen::Event;
 use heartwire_core::settings::{Connection, shown_url};
 use heartwire_core::view::{ConnectionView, HeartbeatView, LastMessage, LinkState, Span, SpanKind, Strip};
 use jiff::Timestamp;
 
+use super::gaps::{self, OpenGaps};
 use crate::driver::DriverHandle;
 use crate::secrets::Credentials;
-use crate::store::BeginSpan;
+use crate::store::{BeginSpan, Life};
 
 /// The day that a strip shows.
 pub const STRIP_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// The code of the cause of a span in which the program did not run.
+const NOT_RUNNING: &str = "not-running";
 
 /// The most spans of a day that are kept in memory for a strip of at most 200 parts.
 const MOST_SPANS: usize = 2_000;
@@ -31,6 +34,8 @@ pub struct LinkRecord {
     pub driver: DriverHandle,
     /// Its secret, which its dials share.
     pub credentials: Credentials,
+    /// The server it speaks with, see [`super::gaps::source`].
+    pub source: String,
     /// What outlives its links.
     pub past: Past,
     state: LinkState,
@@ -46,9 +51,11 @@ pub struct Past {
     /// The span that lasts, as begun in memory.
     open: Option<(SpanKind, i64)>,
     /// When the newest socket came up.
-    connected_ms: i64,
-    /// Since when messages may be missing, while the outage lasts. Earlier than it where this computer slept.
-    missing_since_ms: i64,
+    pub connected_ms: i64,
+    /// The times of which it is not known yet whether messages are missing.
+    pub gaps: OpenGaps,
+    /// How many of them were recovered so far.
+    pub recovered: u64,
     spans: Vec<Span>,
     /// Its newest message.
     pub last_message: Option<LastMessage>,
@@ -62,8 +69,8 @@ pub struct Changed {
     pub begin: Option<BeginSpan>,
     /// A new count of attempts for the outage that lasts.
     pub attempts: Option<u32>,
-    /// In this order.
-    pub events: Vec<Event>,
+    /// For the listener.
+    pub event: Event,
 }
 
 impl Past {
@@ -76,6 +83,7 @@ impl Past {
 impl LinkRecord {
     pub fn new(connection: Connection, driver: DriverHandle, credentials: Credentials, now_ms: i64) -> Self {
         Self {
+            source: gaps::source(&connection),
             connection,
             driver,
             credentials,
@@ -105,11 +113,23 @@ impl LinkRecord {
     /// goes on; a link that was up is down until the new one is up.
     pub fn take_over(&mut self, past: Past, now_ms: i64) -> Option<BeginSpan> {
         self.past = past;
+        self.past.gaps.of_an_earlier_link();
         matches!(self.past.open, Some((SpanKind::Up, _))).then(|| {
             let cause = Cause::new(CauseCode::ByPerson, "the settings of this connection were changed");
             self.begin_span(SpanKind::Down, now_ms);
-            self.past.missing_since_ms = now_ms;
+            self.past.gaps.taken_over(now_ms);
             self.span(SpanKind::Down, Some(cause.view()), 0, now_ms)
+        })
+    }
+
+    /// What an earlier run of the program left. Some: a span in which it did not run.
+    pub fn revive(&mut self, life: Life) -> Option<BeginSpan> {
+        self.past.gaps.taken_over(life.missing_since_ms);
+        // What the person paused is not missed.
+        (life.last != Some(SpanKind::Paused)).then(|| {
+            let cause = CauseView { code: NOT_RUNNING.to_owned(), text: "Heartwire was not running".to_owned() };
+            self.begin_span(SpanKind::Off, life.ended_ms);
+            self.span(SpanKind::Off, Some(cause), 0, life.ended_ms)
         })
     }
 
@@ -121,27 +141,27 @@ impl LinkRecord {
             self.heartbeat = None;
         }
         self.retry_at_ms = retry_in.map(|wait| now_ms.saturating_add(millis(wait)));
-        let mut events = vec![self.state_event(&status, retry_in, now_ms)];
+        let event = self.state_event(&status, retry_in, now_ms);
         let begin = self.span_for(&status, now_ms);
-        if let (Some((SpanKind::Down, _)), LinkState::Connected) = (self.past.open, status.state) {
-            events.push(self.gap_event(self.past.missing_since_ms, now_ms));
-        }
         let lasting_outage = begin.is_none() && matches!(self.past.open, Some((SpanKind::Down, _)));
         let attempts = (lasting_outage && status.attempt > 0).then_some(status.attempt);
         let mut end = None;
         if let Some(begin) = &begin {
+            let was = self.past.open;
             let heard_ms = self.last_heard(&status, now_ms);
             end = self.past.open.filter(|(_, from_ms)| *from_ms < heard_ms && heard_ms < begin.at_ms).map(|_| heard_ms);
             self.end_span(end.unwrap_or(begin.at_ms));
             self.begin_span(begin.kind, begin.at_ms);
-            self.past.missing_since_ms = heard_ms;
+            if matches!(was, Some((SpanKind::Up, _))) {
+                self.past.gaps.open(heard_ms, status.generation);
+            }
         }
         if status.state == LinkState::Connected {
             self.past.connected_ms = now_ms;
         }
         self.state = status.state;
         self.status = Some(status);
-        Changed { end, begin, attempts, events }
+        Changed { end, begin, attempts, event }
     }
 
     /// This computer slept and woke: in between nothing lasted. Some: what was is ended then, and goes on from now.
@@ -266,19 +286,6 @@ impl LinkRecord {
                 LinkState::Waiting | LinkState::Blocked => status.cause.as_ref().map(Cause::view),
                 _ => None,
             },
-        }
-    }
-
-    /// The plain dialect cannot replay, so nothing was recovered and messages may be missing.
-    fn gap_event(&self, from_ms: i64, now_ms: i64) -> Event {
-        Event::Gap {
-            at: timestamp(now_ms),
-            connection: self.connection.name.clone(),
-            from: timestamp(from_ms),
-            to: timestamp(now_ms),
-            recovered: 0,
-            complete: false,
-            missing: Some(Missing::NoReplay),
         }
     }
 }

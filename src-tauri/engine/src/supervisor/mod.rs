@@ -4,6 +4,7 @@
 mod changes;
 mod demo;
 mod environment;
+mod gaps;
 mod links;
 mod popups;
 mod requests;

@@ -4,26 +4,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use heartwire_core::attention::NOT_STORED;
-use heartwire_core::dialect::Item;
 use heartwire_core::link::LinkStatus;
 use heartwire_core::listen::Event;
-use heartwire_core::message::Message;
 use heartwire_core::view::{LastMessage, SNAPSHOT_ROWS, Snapshot, Span};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::changes::Changes;
+use super::gaps::Known;
 use super::links::now_ms;
 use super::popups::Popups;
 use super::secrets::{KeyringTold, Vault};
 use super::state::State;
-use super::writes::{Outcome, Write, Writes};
+use super::writes::{Done, Outcome, Step, Write, Writes};
 use super::{Asked, Options, Source};
 use crate::driver::{ConnectionId, DriverEvent, DriverEventKind};
 use crate::environment::Environment;
 use crate::notifier::NotifierEvent;
 use crate::settings_file;
-use crate::store::{NewMessage, Store, StoreError};
+use crate::store::{Entry, Store, StoreError, Stored, Written};
 
 /// The shortest time between two snapshots.
 const SNAPSHOT_EVERY: Duration = Duration::from_millis(250);
@@ -163,13 +162,16 @@ impl Run {
         let rows = async {
             let (history, _) = store.history(None, None, SNAPSHOT_ROWS).await?;
             let (messages, _) = store.messages(None, None, SNAPSHOT_ROWS).await?;
-            Ok::<_, StoreError>((history, messages, store.paused().await?))
+            let known = (store.sources().await?, store.lives().await?);
+            Ok::<_, StoreError>((history, messages, store.paused().await?, known, store.newest().await?))
         };
         match rows.await {
-            Ok((history, messages, paused)) => {
-                let newest = messages.first().map_or(0, |message| message.id);
+            Ok((history, messages, paused, (sources, lives), newest)) => {
                 self.state.remember(history, messages);
                 self.state.paused = paused.into_iter().collect();
+                let known = |(name, source, cursor)| (name, Known { source, cursor });
+                self.state.known = sources.into_iter().map(known).collect();
+                self.state.lives = lives.into_iter().collect();
                 if let Err(error) = self.popups.repeat(self.writes.store(), newest).await {
                     self.state.storage_problem(Some(error.to_string()));
                 }
@@ -217,19 +219,8 @@ impl Run {
                     self.state.dirty = true;
                 }
             }
-            DriverEventKind::Received(_, items) => {
-                let messages = items.into_iter().filter_map(|item| match item {
-                    Item::Message(message) => Some(message),
-                    _ => None,
-                });
-                self.received(event.id, messages.collect());
-            }
-            DriverEventKind::ResumeDropped(_) => {
-                if let Some(link) = self.state.links.get(&event.id) {
-                    let name = &link.connection.name;
-                    tracing::warn!("{name}: the server does not go on from where it was; messages may be missing");
-                }
-            }
+            DriverEventKind::Received(generation, items) => self.received(event.id, generation, items),
+            DriverEventKind::ResumeDropped(_) => self.cursor_dropped(event.id),
         }
     }
 
@@ -247,40 +238,36 @@ impl Run {
         if let Some(attempts) = changed.attempts {
             self.writes.push(Write::Attempts(name, attempts));
         }
-        self.state.emit(changed.events);
+        self.state.emit([changed.event]);
         self.state.dirty = true;
-    }
-
-    /// A link that is closing still receives: its messages are as good as any.
-    fn received(&mut self, id: ConnectionId, messages: Vec<Message>) {
-        let running = self.state.links.get(&id).map(|link| &link.connection.name);
-        let Some(connection) = running.or_else(|| self.state.stopping.get(&id).map(|stopping| &stopping.name)) else {
-            return;
-        };
-        let at_ms = now_ms();
-        let new = |message| NewMessage { connection: connection.clone(), at_ms, message };
-        self.writes.push_messages(messages.into_iter().map(new));
     }
 
     fn written(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Committed(stored) => {
-                for stored in &stored {
-                    self.popups.decide(&stored.connection, stored.id, &stored.message);
-                    self.state.message_stored(stored);
+            Outcome::Committed(done, refused) => {
+                for (at, done) in done.into_iter().enumerate() {
+                    match done {
+                        Done::Written(Written::Stored(stored)) => self.stored(&stored, at < refused),
+                        Done::Written(Written::Withdrawn(connection, key, rows)) => {
+                            self.state.withdrawn(&connection, &key, &rows);
+                        }
+                        Done::Written(Written::Duplicate | Written::Done) => {}
+                        Done::Then(then) => self.then(then),
+                    }
                 }
-                self.committed_since_prune += stored.len();
                 self.mark_notified();
             }
-            Outcome::CommittedLate(stored) => stored.iter().for_each(|stored| self.state.message_stored(stored)),
+            Outcome::Gaps(rows) => self.state.gaps_stored(&rows),
             Outcome::SpanBegun(row, span) => self.state.span_stored(row, span),
             Outcome::Attempts(row, attempts) => self.state.attempts_stored(row, attempts),
             Outcome::SpanEnded(connection, at_ms) => self.state.span_ended(&connection, at_ms),
             Outcome::Done => {}
-            Outcome::Refused(messages, error) => {
+            Outcome::Refused(steps, error) => {
                 // A message is worth more than its row: it is shown at once, and stored when the disk takes it.
-                for new in &messages {
-                    self.popups.decide(&new.connection, NOT_STORED, &new.message);
+                for step in &steps {
+                    if let Step::Entry(Entry::Message(new)) = step {
+                        self.popups.decide(&new.connection, NOT_STORED, &new.message);
+                    }
                 }
                 return self.refused(&error);
             }
@@ -292,6 +279,15 @@ impl Run {
         if self.writes.retry_at().is_none() {
             self.state.storage_problem(None);
         }
+    }
+
+    /// A message is on disk; what was refused before was notified then.
+    fn stored(&mut self, stored: &Stored, was_refused: bool) {
+        if !was_refused {
+            self.popups.decide(&stored.connection, stored.id, &stored.message);
+        }
+        self.committed_since_prune += 1;
+        self.state.message_stored(stored);
     }
 
     fn refused(&mut self, error: &StoreError) {

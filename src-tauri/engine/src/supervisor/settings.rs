@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use heartwire_core::settings::Connection;
 
 use super::demo;
+use super::gaps;
 use super::links::{LinkRecord, Past, STRIP_MS, now_ms};
 use super::run::{Internal, Run};
 use super::state::{State, Stopping};
@@ -59,8 +60,9 @@ impl Run {
         let name = connection.name.clone();
         tracing::info!("{name}: {}", State::logged_address(&connection));
         let credentials = self.credentials(&connection, before);
+        let cursor = self.cursor_at(&name, &gaps::source(&connection));
         let options = DriverOptions {
-            cursor: None,
+            cursor,
             id,
             request: DialRequest::with(&connection, self.state.tls.of(&connection.tls), credentials.clone()),
             clock: self.state.clock.clone(),
@@ -79,6 +81,10 @@ impl Run {
             retired => {
                 if let Some((other, past)) = retired {
                     self.end_span(other, &past);
+                }
+                let life = self.state.lives.remove(&name);
+                if let Some(span) = life.and_then(|life| link.revive(life)) {
+                    self.writes.push(Write::BeginSpan(span));
                 }
                 self.recall(id, name.clone());
             }
@@ -123,7 +129,7 @@ impl Run {
     /// Ends a link. When its socket is closed, `next` begins; or, if it never began itself, when that of the link it
     /// waited for is.
     pub(super) fn retire(&mut self, id: ConnectionId, next: Option<ConnectionId>) -> Option<(String, Past)> {
-        let LinkRecord { connection, driver, past, .. } = self.state.links.remove(&id)?;
+        let LinkRecord { connection, driver, past, source, .. } = self.state.links.remove(&id)?;
         let waited_for = self.state.stopping.values_mut().find(|stopping| stopping.next == Some(id));
         let own_next = match waited_for {
             Some(stopping) => {
@@ -132,7 +138,7 @@ impl Run {
             }
             None => next,
         };
-        self.state.stopping.insert(id, Stopping { name: connection.name.clone(), next: own_next });
+        self.state.stopping.insert(id, Stopping { name: connection.name.clone(), source, next: own_next });
         let internal = self.internal_sender.clone();
         tokio::spawn(async move {
             driver.join().await;

@@ -12,17 +12,20 @@ use heartwire_core::view::{
 
 use super::Source;
 use super::demo::Demo;
+use super::gaps::Known;
 use super::links::{LinkRecord, now_ms};
 use crate::clock::Clock;
 use crate::driver::ConnectionId;
 use crate::settings_file::Loaded;
-use crate::store::{BeginSpan, Stored};
+use crate::store::{BeginSpan, Life, Stored};
 use crate::tls::TlsConfigs;
 
 /// A link that closes its socket.
 pub struct Stopping {
-    /// Its connection's name, for the messages it still receives.
+    /// Its connection's name, for the messages it still receives,
     pub name: String,
+    /// and the server they come from.
+    pub source: String,
     /// The link that begins when it has ended: never two sockets of one connection.
     pub next: Option<ConnectionId>,
 }
@@ -44,6 +47,10 @@ pub struct State {
     /// What all links take for the time.
     pub clock: Clock,
     pub dialects: Dialects,
+    /// Of each connection that ever ran, by name.
+    pub known: BTreeMap<String, Known>,
+    /// How an earlier run left its connections, until they run in this one.
+    pub lives: BTreeMap<String, Life>,
     history: VecDeque<OutageView>,
     messages: VecDeque<MessageView>,
     /// What was wrong with the database when it was opened; it stays wrong for this run.
@@ -78,6 +85,8 @@ impl State {
             tls: TlsConfigs::default(),
             clock,
             dialects: Dialects::default(),
+            known: BTreeMap::new(),
+            lives: BTreeMap::new(),
             history: VecDeque::new(),
             messages: VecDeque::new(),
             opening_problem: None,
@@ -147,7 +156,7 @@ impl State {
     /// Shows a span that is stored now: an outage becomes a row, and whatever follows an outage ends its row.
     pub fn span_stored(&mut self, row: i64, span: BeginSpan) {
         self.span_ended(&span.connection, span.at_ms);
-        if let (SpanKind::Down, Some(cause)) = (span.kind, span.cause) {
+        if let (SpanKind::Down | SpanKind::Off, Some(cause)) = (span.kind, span.cause) {
             self.history.push_front(OutageView {
                 id: row,
                 connection: span.connection,
@@ -177,6 +186,28 @@ impl State {
         }
     }
 
+    /// Shows what is known of gaps now.
+    pub fn gaps_stored(&mut self, rows: &[(i64, GapView)]) {
+        for (row, gap) in rows {
+            if let Some(outage) = self.history.iter_mut().find(|outage| outage.id == *row) {
+                outage.gap = *gap;
+                self.dirty = true;
+            }
+        }
+    }
+
+    /// Shows that the server took messages back.
+    pub fn withdrawn(&mut self, connection: &str, key: &str, rows: &[i64]) {
+        let of = |message: &&mut MessageView| rows.contains(&message.id);
+        self.messages.iter_mut().filter(of).for_each(|message| message.withdrawn = true);
+        self.dirty = true;
+        if self.listening {
+            let at = super::links::timestamp(now_ms());
+            let (connection, key) = (connection.to_owned(), key.to_owned());
+            self.outbox.push_back(Event::Withdrawn { at, connection, key });
+        }
+    }
+
     fn lasting_outage(&mut self, connection: &str) -> Option<&mut OutageView> {
         self.history.iter_mut().find(|outage| outage.connection == connection && outage.until_ms.is_none())
     }
@@ -189,8 +220,9 @@ impl State {
         {
             let last = LastMessage::new(stored.at_ms, message.kind, &message.title, message.size);
             link.past.last_message = Some(last);
+            link.past.recovered += u64::from(message.arrival == Arrival::CaughtUp);
         }
-        self.messages.push_front(MessageView {
+        let view = MessageView {
             id: stored.id,
             connection: stored.connection.clone(),
             at_ms: stored.at_ms,
@@ -201,7 +233,10 @@ impl State {
             size: message.size,
             arrival: message.arrival,
             withdrawn: false,
-        });
+        };
+        // What was caught up stands where it belongs.
+        let newer = self.messages.iter().take_while(|newer| newer.at_ms > view.at_ms).count();
+        self.messages.insert(newer, view);
         self.messages.truncate(SNAPSHOT_ROWS);
         self.dirty = true;
         if self.listening {

@@ -1,21 +1,48 @@
 //! What goes to the store, in order and one at a time: the supervisor never waits for a disk. What the store answers
-//! comes back as an [`Outcome`], and only then is it shown. What the disk refused is kept, within bounds, and tried again.
+//! comes back as an [`Outcome`], and only then is it shown. What the disk refused is kept, within bounds, and tried again
+//! together with what came meanwhile, so that nothing is on disk before what came before it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use heartwire_core::dialect::{CaughtUp, Missing};
+use heartwire_core::link::Generation;
+use heartwire_core::view::GapView;
 use tokio::time::Instant;
 
-use crate::store::{BeginSpan, NewMessage, Store, StoreError, Stored};
+use crate::driver::ConnectionId;
+use crate::store::{BeginSpan, Entry, Store, StoreError, Unwritten, Written};
 
-/// Messages waiting for the store above which links stop reading; and the most that are kept while the disk refuses them.
-const MOST_MESSAGES: usize = 10_000;
+/// Steps waiting for the store above which links stop reading; and the most that are kept while the disk refuses them.
+const MOST_STEPS: usize = 10_000;
 /// Spans that may wait while the disk refuses them.
 const MOST_SPANS: usize = 1_000;
-/// How long to wait before trying again what the disk refused.
+/// How long to wait before trying again what the disk refused, unless something new comes.
 const RETRY: Duration = Duration::from_secs(5);
+
+/// What is committed, and what is to be done when everything before it is on disk.
+#[derive(Clone)]
+pub enum Step {
+    Entry(Entry),
+    Then(Then),
+}
+
+/// What follows from a commit.
+#[derive(Clone, Copy)]
+pub enum Then {
+    /// All that was missed has been given, or cannot be.
+    CaughtUp(ConnectionId, Generation, CaughtUp),
+    /// The dialect may acknowledge to its server.
+    Committed(ConnectionId, Generation, u64),
+}
+
+/// A step that was done.
+pub enum Done {
+    Written(Written),
+    Then(Then),
+}
 
 /// Something to store in its turn.
 #[derive(Clone)]
@@ -25,6 +52,8 @@ pub enum Write {
     EndSpan(String, i64),
     /// Attempts of the connection's outage that lasts.
     Attempts(String, u32),
+    /// What is missing from the connection's gaps between these times.
+    Gaps(String, (i64, i64), Option<Missing>),
     Paused(String, bool),
 }
 
@@ -38,42 +67,48 @@ enum Latest {
 
 /// What came of a write.
 pub enum Outcome {
-    Committed(Vec<Stored>),
-    /// The disk refused these messages; they are tried again.
-    Refused(Vec<NewMessage>, StoreError),
-    /// Messages that it refused before.
-    CommittedLate(Vec<Stored>),
+    /// Steps in their order; so many of them, the first, were refused before.
+    Committed(Vec<Done>, usize),
+    /// The disk refused these steps for the first time; they are tried again.
+    Refused(Vec<Step>, StoreError),
     /// With its row.
     SpanBegun(i64, BeginSpan),
     /// Of the outage in this row.
     Attempts(i64, u32),
     SpanEnded(String, i64),
+    /// The rows of gaps, and what is known of them now.
+    Gaps(Vec<(i64, GapView)>),
     Done,
     /// The disk refused something else; it is tried again.
     Failed(StoreError),
 }
 
 enum Job {
-    New(Vec<NewMessage>),
-    Again(Vec<NewMessage>),
+    /// The first of them, so many, were refused before.
+    Steps(Vec<Step>, usize),
+    /// They have to wait behind what was refused for this.
+    Behind(Vec<Step>, StoreError),
     Queued(Write),
     Latest(Latest),
 }
 
-type Done = Result<Outcome, (Job, StoreError)>;
+type Performed = Result<Outcome, (Job, StoreError)>;
 
 /// The queue of writes.
 pub struct Writes {
     store: Store,
-    messages: Vec<NewMessage>,
-    refused: Vec<NewMessage>,
+    steps: Vec<Step>,
+    refused: Vec<Step>,
     lost: u64,
+    /// Connections of which messages were lost here: their cursors would say that nothing is missing.
+    lossy: BTreeSet<String>,
     queue: VecDeque<Write>,
     alive: Option<i64>,
     prune: Option<u32>,
     notified: Option<i64>,
-    in_flight: Option<Pin<Box<dyn Future<Output = Done> + Send>>>,
-    held_until: Option<Instant>,
+    in_flight: Option<Pin<Box<dyn Future<Output = Performed> + Send>>>,
+    /// What the disk refused is tried again at this time, and why it was.
+    held: Option<(Instant, StoreError)>,
     /// The rows of the spans that last, by connection.
     open_rows: BTreeMap<String, i64>,
 }
@@ -82,15 +117,16 @@ impl Writes {
     pub fn new(store: Store) -> Self {
         Self {
             store,
-            messages: Vec::new(),
+            steps: Vec::new(),
             refused: Vec::new(),
             lost: 0,
+            lossy: BTreeSet::new(),
             queue: VecDeque::new(),
             alive: None,
             prune: None,
             notified: None,
             in_flight: None,
-            held_until: None,
+            held: None,
             open_rows: BTreeMap::new(),
         }
     }
@@ -113,8 +149,8 @@ impl Writes {
         }
     }
 
-    pub fn push_messages(&mut self, messages: impl IntoIterator<Item = NewMessage>) {
-        self.messages.extend(messages);
+    pub fn push_steps(&mut self, steps: impl IntoIterator<Item = Step>) {
+        self.steps.extend(steps);
     }
 
     /// Heartwire ran at this time.
@@ -134,7 +170,13 @@ impl Writes {
 
     /// Whether links should stop reading until the store has caught up.
     pub fn full(&self) -> bool {
-        self.messages.len() >= MOST_MESSAGES
+        self.steps.len() >= MOST_STEPS
+    }
+
+    /// Whether messages of this connection found no place while the disk refused them: then nobody may be told that
+    /// everything is on disk.
+    pub fn is_lossy(&self, connection: &str) -> bool {
+        self.lossy.contains(connection)
     }
 
     /// How many messages found no place while the disk refused them.
@@ -146,17 +188,17 @@ impl Writes {
     pub fn idle(&self) -> bool {
         let latest = self.alive.is_some() || self.prune.is_some() || self.notified.is_some();
         let nothing = self.queue.is_empty() && self.refused.is_empty() && !latest;
-        self.in_flight.is_none() && self.messages.is_empty() && (nothing || self.held_until.is_some())
+        self.in_flight.is_none() && self.steps.is_empty() && (nothing || self.held.is_some())
     }
 
     /// When what the disk refused may be tried again.
     pub fn retry_at(&self) -> Option<Instant> {
-        self.held_until
+        self.held.as_ref().map(|(at, _)| *at)
     }
 
     /// Tries again what is held.
     pub fn release(&mut self) {
-        self.held_until = None;
+        self.held = None;
     }
 
     /// Starts the next write unless one is under way.
@@ -172,16 +214,17 @@ impl Writes {
         self.in_flight = Some(Box::pin(perform(self.store.clone(), job, row)));
     }
 
-    /// New messages are tried at once, whatever the disk said before: they are notified when it has answered.
+    /// What waits behind something that the disk refused is refused with it, so that messages are notified at once.
     fn next(&mut self) -> Option<Job> {
-        if !self.messages.is_empty() {
-            return Some(Job::New(std::mem::take(&mut self.messages)));
+        if let Some((_, error)) = &self.held {
+            let error = error.clone();
+            return (!self.steps.is_empty()).then(|| Job::Behind(std::mem::take(&mut self.steps), error));
         }
-        if self.held_until.is_some() {
-            return None;
-        }
-        if !self.refused.is_empty() {
-            return Some(Job::Again(std::mem::take(&mut self.refused)));
+        if !self.steps.is_empty() || !self.refused.is_empty() {
+            let mut steps = std::mem::take(&mut self.refused);
+            let refused = steps.len();
+            steps.append(&mut self.steps);
+            return Some(Job::Steps(steps, refused));
         }
         if let Some(write) = self.queue.pop_front() {
             return Some(Job::Queued(write));
@@ -205,22 +248,37 @@ impl Writes {
     }
 
     /// Keeps what the disk refused.
+    fn keep_steps(&mut self, new: Vec<Step>, error: StoreError) -> Outcome {
+        for step in &new {
+            self.keep_step(step);
+        }
+        Outcome::Refused(new, error)
+    }
+
+    fn keep_step(&mut self, step: &Step) {
+        let room = self.refused.len() < MOST_STEPS;
+        match step {
+            Step::Entry(Entry::Message(new)) if !room => {
+                self.lost += 1;
+                self.lossy.insert(new.connection.clone());
+            }
+            Step::Entry(Entry::Cursor(connection, _)) if self.lossy.contains(connection) => {}
+            // Small, few, and never dropped: the order of the others hangs on them.
+            Step::Entry(_) | Step::Then(_) => self.refused.push(step.clone()),
+        }
+    }
+
     fn keep(&mut self, job: Job, error: StoreError) -> Outcome {
-        self.held_until = Some(Instant::now() + RETRY);
+        if self.held.is_none() {
+            self.held = Some((Instant::now() + RETRY, error.clone()));
+        }
         match job {
-            Job::New(messages) => {
-                let room = MOST_MESSAGES.saturating_sub(self.refused.len());
-                self.lost += messages.len().saturating_sub(room) as u64;
-                self.refused.extend(messages.iter().take(room).cloned());
-                return Outcome::Refused(messages, error);
+            Job::Steps(mut steps, refused) => {
+                let new = steps.split_off(refused);
+                self.refused = steps;
+                return self.keep_steps(new, error);
             }
-            Job::Again(mut messages) => {
-                // What came meanwhile is newer.
-                messages.append(&mut self.refused);
-                self.lost += messages.len().saturating_sub(MOST_MESSAGES) as u64;
-                messages.truncate(MOST_MESSAGES);
-                self.refused = messages;
-            }
+            Job::Behind(new, error) => return self.keep_steps(new, error),
             Job::Queued(write) => self.queue.push_front(write),
             Job::Latest(Latest::Alive(at_ms)) => self.alive = self.alive.or(Some(at_ms)),
             Job::Latest(Latest::Prune(keep)) => self.prune = self.prune.or(Some(keep)),
@@ -230,10 +288,10 @@ impl Writes {
     }
 }
 
-async fn perform(store: Store, job: Job, row: Option<i64>) -> Done {
+async fn perform(store: Store, job: Job, row: Option<i64>) -> Performed {
     let done = match &job {
-        Job::New(messages) => store.commit(messages.clone()).await.map(Outcome::Committed),
-        Job::Again(messages) => store.commit(messages.clone()).await.map(Outcome::CommittedLate),
+        Job::Steps(..) => return commit(&store, job).await,
+        Job::Behind(_, error) => Err(error.clone()),
         Job::Queued(write) => store_one(&store, write, row).await,
         Job::Latest(Latest::Alive(at_ms)) => store.alive(*at_ms).await.map(|()| Outcome::Done),
         Job::Latest(Latest::Notified(id)) => store.set_notified_up_to(*id).await.map(|()| Outcome::Done),
@@ -243,6 +301,42 @@ async fn perform(store: Store, job: Job, row: Option<i64>) -> Done {
         }),
     };
     done.map_err(|error| (job, error))
+}
+
+/// Commits the entries, and gives the steps back with what came of them.
+async fn commit(store: &Store, job: Job) -> Performed {
+    let Job::Steps(steps, refused) = job else { return Ok(Outcome::Done) };
+    let mut entries = Vec::with_capacity(steps.len());
+    let mut others = VecDeque::new();
+    for (at, step) in steps.into_iter().enumerate() {
+        match step {
+            Step::Entry(entry) => entries.push(entry),
+            Step::Then(then) => others.push_back((at, then)),
+        }
+    }
+    match if entries.is_empty() { Ok(Vec::new()) } else { store.commit(entries).await } {
+        Ok(written) => {
+            let done = woven(written.into_iter().map(Done::Written), others, Done::Then);
+            Ok(Outcome::Committed(done, refused))
+        }
+        Err(Unwritten { error, entries }) => {
+            let steps = woven(entries.into_iter().map(Step::Entry), others, Step::Then);
+            Err((Job::Steps(steps, refused), error))
+        }
+    }
+}
+
+/// One list again of what was taken apart: `others` with their places in it.
+fn woven<T>(list: impl Iterator<Item = T>, mut others: VecDeque<(usize, Then)>, as_item: fn(Then) -> T) -> Vec<T> {
+    let mut woven = Vec::with_capacity(list.size_hint().0 + others.len());
+    for item in list {
+        while others.front().is_some_and(|(at, _)| *at == woven.len()) {
+            woven.extend(others.pop_front().map(|(_, then)| as_item(then)));
+        }
+        woven.push(item);
+    }
+    woven.extend(others.into_iter().map(|(_, then)| as_item(then)));
+    woven
 }
 
 async fn store_one(store: &Store, write: &Write, row: Option<i64>) -> Result<Outcome, StoreError> {
@@ -260,6 +354,9 @@ async fn store_one(store: &Store, write: &Write, row: Option<i64>) -> Result<Out
                 store.set_attempts(row, *attempts).await?;
                 return Ok(Outcome::Attempts(row, *attempts));
             }
+        }
+        Write::Gaps(connection, between_ms, missing) => {
+            return Ok(Outcome::Gaps(store.close_gaps(connection.clone(), *between_ms, *missing).await?));
         }
         Write::Paused(connection, paused) => store.set_paused(connection.clone(), *paused).await?,
     }

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use heartwire_core::view::SpanKind;
 use heartwire_engine::store::Store;
 
-use super::{NOW, outage, place, span, text, with_suffix};
+use super::{NOW, commit, outage, place, span, text, with_suffix};
 
 /// Tells the child of the crash test where to write.
 const CHILD_DATABASE: &str = "HEARTWIRE_TEST_CHILD_DATABASE";
@@ -72,7 +72,7 @@ async fn commit_until_killed(path: &Path) {
     store.begin_span(span("crm", NOW, SpanKind::Up)).await.unwrap();
     loop {
         let batch = (0..3).map(|_| text("crm", "a title")).collect();
-        for stored in store.commit(batch).await.unwrap() {
+        for stored in commit(&store, batch).await {
             println!("answered {}.", stored.id);
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use heartwire_engine::store::{Store, StoreError};
 
-use super::{place, text, with_id, with_suffix};
+use super::{commit, place, text, with_id, with_suffix};
 
 #[tokio::test]
 async fn a_file_that_is_no_sound_database_is_kept_aside_and_said() {
@@ -26,7 +26,7 @@ async fn a_file_that_is_no_sound_database_is_kept_aside_and_said() {
 async fn check_set_aside(spoil: impl FnOnce(&Path)) {
     let (folder, path) = place();
     let (store, _) = Store::open(&path).unwrap();
-    store.commit((0..200).map(|number| with_id("crm", &number.to_string())).collect()).await.unwrap();
+    commit(&store, (0..200).map(|number| with_id("crm", &number.to_string())).collect()).await;
     store.close().await.unwrap();
     spoil(&path);
     let spoilt = fs::read(&path).unwrap();
@@ -40,7 +40,7 @@ async fn check_set_aside(spoil: impl FnOnce(&Path)) {
     assert!(name.starts_with("heartwire.db.corrupt-"), "{name}");
     assert_eq!(fs::read(with_suffix(&set_aside.moved_to, "-wal")).ok(), log_left, "and its log");
 
-    assert_eq!(store.commit(vec![with_id("crm", "1")]).await.unwrap().len(), 1, "the new one works and is empty");
+    assert_eq!(commit(&store, vec![with_id("crm", "1")]).await.len(), 1, "the new one works and is empty");
     store.close().await.unwrap();
     let (_, again) = Store::open(&path).unwrap();
     assert_eq!(again, None);
@@ -52,7 +52,7 @@ async fn damage_found_while_running_is_said_and_found_again_at_the_next_start() 
     let (_folder, path) = place();
     let (store, _) = Store::open(&path).unwrap();
     let long = "x".repeat(1_000);
-    store.commit((0..500).map(|_| text("crm", &long)).collect()).await.unwrap();
+    commit(&store, (0..500).map(|_| text("crm", &long)).collect()).await;
     store.close().await.unwrap();
     let size = fs::metadata(&path).unwrap().len();
     for page in 20..size / 4_096 {

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use heartwire_engine::store::{Store, StoreError};
+use heartwire_engine::store::{Entry, Store, StoreError, Unwritten};
 use tempfile::TempDir;
 
-use super::{common, names, place, text};
+use super::{commit, common, names, place, text};
 
 #[tokio::test]
 async fn a_folder_that_cannot_be_used_is_an_error_that_names_it() {
@@ -30,7 +30,7 @@ async fn the_files_are_for_this_user_only() {
     store.close().await.unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
     let (store, _) = Store::open(&path).unwrap();
-    store.commit(vec![text("crm", "secret")]).await.unwrap();
+    commit(&store, vec![text("crm", "secret")]).await;
     assert!(fs::metadata(&path).unwrap().len() > 0, "an empty file is never what a crash leaves of committed messages");
     let files = names(folder.path());
     assert!(files.contains(&"heartwire.db-wal".to_owned()), "{files:?}");
@@ -50,15 +50,18 @@ async fn a_full_disk_fails_the_commit_and_nothing_else_and_there_is_room_again_l
     };
     let path = disk.path().join("heartwire.db");
     let (store, _) = Store::open(&path).unwrap();
-    store.commit(vec![text("crm", "before")]).await.unwrap();
+    commit(&store, vec![text("crm", "before")]).await;
     let ballast = disk.path().join("ballast");
     fill(&ballast);
 
     let long = "x".repeat(4_000);
     let error = loop {
-        match store.commit(vec![text("crm", &long), text("crm", &long)]).await {
+        match store.commit([text("crm", &long), text("crm", &long)].map(Entry::from).to_vec()).await {
             Ok(_) => {}
-            Err(error) => break error,
+            Err(Unwritten { error, entries }) => {
+                assert_eq!(entries.len(), 2, "nothing is lost by it");
+                break error;
+            }
         }
     };
     assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
@@ -66,7 +69,7 @@ async fn a_full_disk_fails_the_commit_and_nothing_else_and_there_is_room_again_l
     assert_eq!(before % 2, 1, "of each commit all or nothing");
 
     fs::remove_file(&ballast).unwrap();
-    store.commit(vec![text("crm", "after")]).await.unwrap();
+    commit(&store, vec![text("crm", "after")]).await;
     assert_eq!(store.messages(None, None, 10_000).await.unwrap().0.len(), before + 1);
     store.close().await.unwrap();
     let (_, set_aside) = Store::open(&path).unwrap();

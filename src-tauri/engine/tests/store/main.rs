@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use heartwire_core::cause::CauseView;
 use heartwire_core::message::{Arrival, Message, MessageKind};
 use heartwire_core::view::{LastMessage, Span, SpanKind};
-use heartwire_engine::store::{BeginSpan, NewMessage, Store, StoreError};
+use heartwire_engine::store::{BeginSpan, Entry, NewMessage, Store, StoreError, Stored, Written};
 use tempfile::TempDir;
 
 const NOW: i64 = 1_800_000_000_000;
@@ -38,7 +38,7 @@ async fn messages_come_back_as_they_were_committed() {
             arrival: Arrival::CaughtUp,
         },
     };
-    let stored = store.commit(vec![text.clone(), binary("crm", 17)]).await.unwrap();
+    let stored = commit(&store, vec![text.clone(), binary("crm", 17)]).await;
     assert_eq!(stored[0].message, text.message);
     assert!(stored[0].id < stored[1].id);
 
@@ -56,25 +56,21 @@ async fn messages_come_back_as_they_were_committed() {
 async fn a_server_id_is_stored_once_a_connection_also_across_restarts_and_within_one_commit() {
     let (_folder, path) = place();
     let (store, _) = Store::open(&path).unwrap();
-    let first = store.commit(vec![with_id("crm", "1"), with_id("crm", "1"), with_id("gate", "1")]).await.unwrap();
+    let first = commit(&store, vec![with_id("crm", "1"), with_id("crm", "1"), with_id("gate", "1")]).await;
     assert_eq!(first.iter().map(|stored| stored.connection.as_str()).collect::<Vec<_>>(), ["crm", "gate"]);
     store.close().await.unwrap();
 
     let (store, _) = Store::open(&path).unwrap();
-    let again = store.commit(vec![with_id("crm", "1"), with_id("crm", "2"), text("crm", "no id")]).await.unwrap();
+    let again = commit(&store, vec![with_id("crm", "1"), with_id("crm", "2"), text("crm", "no id")]).await;
     assert_eq!(again.len(), 2);
-    assert_eq!(
-        store.commit(vec![text("crm", "no id")]).await.unwrap().len(),
-        1,
-        "without an id nothing is a duplicate"
-    );
+    assert_eq!(commit(&store, vec![text("crm", "no id")]).await.len(), 1, "without an id nothing is a duplicate");
 }
 
 #[tokio::test]
 async fn pages_follow_each_other_without_gap_or_overlap() {
     let store = Store::in_memory().unwrap();
     let mixed = (0..50).map(|number| text(if number % 2 == 0 { "crm" } else { "gate" }, &number.to_string()));
-    store.commit(mixed.collect()).await.unwrap();
+    commit(&store, mixed.collect()).await;
     for (connection, expected) in [(None, 50), (Some("crm"), 25), (Some("nobody"), 0)] {
         let mut titles = Vec::new();
         let mut before = None;
@@ -98,14 +94,14 @@ async fn ten_thousand_messages_are_one_batch_and_waiting_commits_are_answered_ea
     let (_folder, path) = place();
     let (store, _) = Store::open(&path).unwrap();
     let flood = (0..10_000).map(|number| with_id("crm", &number.to_string())).collect();
-    assert_eq!(store.commit(flood).await.unwrap().len(), 10_000);
+    assert_eq!(commit(&store, flood).await.len(), 10_000);
 
     let mut tasks = Vec::new();
     for number in 0..200 {
         let store = store.clone();
         tasks.push(tokio::spawn(async move {
             let title = format!("one of many {number}");
-            let stored = store.commit(vec![text("crm", &title)]).await.unwrap();
+            let stored = commit(&store, vec![text("crm", &title)]).await;
             assert_eq!(stored.iter().map(|stored| &stored.message.title).collect::<Vec<_>>(), [&title]);
         }));
     }
@@ -121,13 +117,13 @@ async fn ten_thousand_messages_are_one_batch_and_waiting_commits_are_answered_ea
 #[tokio::test]
 async fn pruning_counts_each_connection_for_itself_and_ids_are_never_used_again() {
     let store = Store::in_memory().unwrap();
-    store.commit(vec![text("quiet", "old"), text("noisy", "1"), text("noisy", "2")]).await.unwrap();
-    let newest = store.commit(vec![text("noisy", "3")]).await.unwrap()[0].id;
+    commit(&store, vec![text("quiet", "old"), text("noisy", "1"), text("noisy", "2")]).await;
+    let newest = commit(&store, vec![text("noisy", "3")]).await[0].id;
     assert_eq!(store.prune(1).await.unwrap(), 2);
     let (rows, _) = store.messages(None, None, 10).await.unwrap();
     assert_eq!(rows.iter().map(|row| row.title.as_str()).collect::<Vec<_>>(), ["3", "old"]);
     assert_eq!(store.prune(0).await.unwrap(), 2);
-    assert!(store.commit(vec![text("noisy", "4")]).await.unwrap()[0].id > newest);
+    assert!(commit(&store, vec![text("noisy", "4")]).await[0].id > newest);
 }
 
 #[tokio::test]
@@ -212,10 +208,12 @@ async fn who_is_paused_is_remembered() {
 async fn after_closing_everything_is_in_the_one_file_and_requests_fail() {
     let (folder, path) = place();
     let (store, _) = Store::open(&path).unwrap();
-    store.commit(vec![text("crm", "kept")]).await.unwrap();
+    commit(&store, vec![text("crm", "kept")]).await;
     store.close().await.unwrap();
     assert_eq!(names(folder.path()), ["heartwire.db"]);
-    assert_eq!(store.commit(vec![text("crm", "late")]).await, Err(StoreError::Closed));
+    let late = vec![Entry::from(text("crm", "late"))];
+    let refused = store.commit(late.clone()).await.unwrap_err();
+    assert_eq!((refused.error, refused.entries), (StoreError::Closed, late));
     assert_eq!(store.close().await, Err(StoreError::Closed));
 }
 
@@ -238,6 +236,17 @@ fn names(folder: &Path) -> Vec<String> {
 
 fn text(connection: &str, title: &str) -> NewMessage {
     NewMessage { connection: connection.to_owned(), at_ms: NOW, message: Message::new(title, "", "a body", 6) }
+}
+
+/// Commits messages; those that are new.
+async fn commit(store: &Store, messages: Vec<NewMessage>) -> Vec<Stored> {
+    let entries = messages.into_iter().map(Entry::from).collect();
+    let written = store.commit(entries).await.unwrap();
+    let new = |written| match written {
+        Written::Stored(stored) => Some(stored),
+        _ => None,
+    };
+    written.into_iter().filter_map(new).collect()
 }
 
 fn with_id(connection: &str, id: &str) -> NewMessage {

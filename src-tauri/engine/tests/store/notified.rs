@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use heartwire_core::message::Arrival;
 use heartwire_engine::store::{NewMessage, Store, Stored};
 
-use super::{binary, place, text, with_id};
+use super::{binary, commit, place, text, with_id};
 
 /// Tells the child of the crash test where to write.
 const CHILD_DATABASE: &str = "HEARTWIRE_TEST_NOTIFIED_DATABASE";
@@ -23,7 +23,7 @@ async fn what_is_owed_are_the_text_messages_after_the_mark_oldest_first() {
     let mut rich = with_id("gate", "server's");
     rich.message.arrival = Arrival::CaughtUp;
     rich.message.priority = 5;
-    let stored = store.commit(vec![text("crm", "1"), binary("crm", 9), rich, text("crm", "4")]).await.unwrap();
+    let stored = commit(&store, vec![text("crm", "1"), binary("crm", 9), rich, text("crm", "4")]).await;
     let expected: Vec<Stored> = [&stored[0], &stored[2], &stored[3]].into_iter().cloned().collect();
     assert_eq!(store.due_after(0, 10).await.unwrap(), (expected.clone(), 3), "as they were committed");
     assert_eq!(store.due_after(0, 2).await.unwrap(), (expected[..2].to_vec(), 3), "the rest is counted");
@@ -51,7 +51,7 @@ async fn the_mark_never_goes_back_and_survives_a_restart() {
 async fn messages_committed_before_the_mark_was_ever_set_are_owed() {
     let (_folder, path) = place();
     let (store, _) = Store::open(&path).unwrap();
-    store.commit(vec![text("crm", "first of all")]).await.unwrap();
+    commit(&store, vec![text("crm", "first of all")]).await;
     store.close().await.unwrap();
     let (store, _) = Store::open(&path).unwrap();
     let mark = store.notified_up_to().await.unwrap();
@@ -62,7 +62,7 @@ async fn messages_committed_before_the_mark_was_ever_set_are_owed() {
 async fn a_database_that_lost_its_mark_does_not_tell_everything_again() {
     let (_folder, path) = place();
     let (store, _) = Store::open(&path).unwrap();
-    let old = store.commit((0..50).map(|_| text("crm", "old")).collect()).await.unwrap();
+    let old = commit(&store, (0..50).map(|_| text("crm", "old")).collect()).await;
     store.close().await.unwrap();
     rusqlite::Connection::open(&path).unwrap().execute("DELETE FROM notified", []).unwrap();
 
@@ -70,7 +70,7 @@ async fn a_database_that_lost_its_mark_does_not_tell_everything_again() {
     let mark = store.notified_up_to().await.unwrap();
     assert_eq!(mark, old[49].id);
     store.set_notified_up_to(mark).await.unwrap();
-    let new = store.commit(vec![text("crm", "new")]).await.unwrap();
+    let new = commit(&store, vec![text("crm", "new")]).await;
     assert_eq!(store.notified_up_to().await.unwrap(), mark);
     assert_eq!(store.due_after(mark, 10).await.unwrap(), (new, 1));
 }
@@ -89,7 +89,8 @@ fn whatever_moment_the_process_is_killed_every_committed_message_was_shown_or_is
         let (committed, shown, noted) = (ids("committed "), ids("shown "), ids("noted "));
         runtime.block_on(async {
             let (store, set_aside) = Store::open(&path).unwrap();
-            assert_eq!(set_aside, None);
+            // One that is killed before it has written anything may leave an empty file.
+            assert!(set_aside.is_none() || told.is_empty(), "{set_aside:?}");
             let mark = store.notified_up_to().await.unwrap();
             assert!(mark >= noted.last().copied().unwrap_or(0), "noted {noted:?}, but only {mark} was kept");
             assert!(mark <= shown.last().copied().unwrap_or(0), "{mark} was not shown: {shown:?}");
@@ -136,7 +137,7 @@ async fn show_until_killed(path: &Path) {
     let mut waiting = std::collections::VecDeque::new();
     loop {
         let batch: Vec<NewMessage> = (0..2).map(|_| text("crm", "a title")).collect();
-        for stored in store.commit(batch).await.unwrap() {
+        for stored in commit(&store, batch).await {
             println!("committed {}.", stored.id);
             waiting.push_back(stored.id);
         }

@@ -27,7 +27,7 @@ async fn the_lines_of_an_outage_have_exactly_the_promised_keys() {
             "state waiting: at attempt cause connection event retry_in_ms state",
             "state connecting: at attempt connection event state",
             "state connected: at connection event state",
-            "gap: at complete connection event from recovered to",
+            "gap: at complete connection event from missing recovered to",
         ]
     );
     let waiting = serde_json::to_value(&lines[2]).unwrap();

@@ -1,5 +1,6 @@
 //! What is recorded of a link, in a wall clock that the test moves.
 
+use heartwire_core::dialect::{CaughtUp, Missing};
 use heartwire_core::link::Generation;
 use heartwire_core::settings::{ConnectionForm, resolve};
 use tokio::sync::mpsc;
@@ -14,6 +15,7 @@ const START: i64 = 1_700_000_000_000;
 struct Recorded {
     link: LinkRecord,
     now_ms: i64,
+    generation: u64,
     /// Kind, begin, end of each span, in hours since the start.
     rows: Vec<(SpanKind, f64, Option<f64>)>,
     gaps: Vec<(Timestamp, Timestamp)>,
@@ -27,7 +29,7 @@ impl Recorded {
         let options = DriverOptions::new(ConnectionId(1), connection.clone());
         let credentials = options.request.credentials.clone();
         let link = LinkRecord::new(connection, spawn(options, mpsc::channel(1).0), credentials, START);
-        Self { link, now_ms: START, rows: Vec::new(), gaps: Vec::new() }
+        Self { link, now_ms: START, generation: 1, rows: Vec::new(), gaps: Vec::new() }
     }
 
     fn hours(at_ms: i64) -> f64 {
@@ -53,9 +55,11 @@ impl Recorded {
 
     /// A status of the driver, with the silence that it tells of.
     fn status(&mut self, state: LinkState, cause: Option<CauseCode>, silent_for: i64) {
+        let generation = Generation(self.generation);
+        self.generation += u64::from(state == LinkState::Waiting);
         let status = LinkStatus {
             state,
-            generation: Generation(1),
+            generation,
             attempt: 0,
             retry_at: None,
             cause: cause.map(|code| Cause::new(code, "as the test says")),
@@ -68,10 +72,14 @@ impl Recorded {
         if let Some(begin) = changed.begin {
             self.begin(&begin);
         }
-        self.gaps.extend(changed.events.into_iter().filter_map(|event| match event {
-            Event::Gap { from, to, .. } => Some((from, to)),
-            _ => None,
-        }));
+        if state == LinkState::Connected {
+            // A dialect that cannot ask for what was missed says so at once.
+            let closed = self.link.caught_up(generation, CaughtUp::Missing(Missing::NoReplay), self.now_ms);
+            self.gaps.extend(closed.map(|closed| match closed.event {
+                Event::Gap { from, to, .. } => (from, to),
+                other => panic!("{other:?}"),
+            }));
+        }
     }
 
     fn woke(&mut self, slept: i64) {

@@ -1,0 +1,211 @@
+//! From what a dialect says to what is kept: every item in its order, the cursor with what lies before it, and what is
+//! known of each gap once it is known.
+
+use heartwire_core::dialect::{CaughtUp, Item, Missing};
+use heartwire_core::link::{Generation, ResumeData};
+use heartwire_core::listen::Event;
+use heartwire_core::message::{Arrival, Message};
+use heartwire_core::settings::Connection;
+use ring::digest::{SHA256, digest};
+
+use super::links::{LinkRecord, now_ms, timestamp};
+use super::run::Run;
+use super::writes::{Step, Then, Write};
+use crate::driver::{Command, ConnectionId};
+use crate::store::{Entry, NewMessage};
+
+/// The server that a connection speaks with, and how far its messages are complete there.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// See [`source`].
+    pub source: String,
+    /// The newest cursor that was handed over; what is on disk may be older.
+    pub cursor: Option<ResumeData>,
+}
+
+/// What a cursor and message ids mean something to: a server and what is asked of it. A digest, since the address may
+/// hold a secret.
+pub fn source(connection: &Connection) -> String {
+    let mut url = connection.url.clone();
+    // Neither can fail for a URL with a host; another password is the same server.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    let whole = format!("{} {url}", connection.dialect.name());
+    data_encoding::HEXLOWER.encode(digest(&SHA256, whole.as_bytes()).as_ref())
+}
+
+/// The times of which it is not known yet whether messages are missing: each since a socket was lost, earlier than the
+/// outage where this computer slept. What a later socket's dialect says ends those of earlier ones, and no other: its own
+/// end may be known before its last word is on disk.
+#[derive(Debug, Default)]
+pub struct OpenGaps(Vec<OpenGap>);
+
+#[derive(Clone, Copy, Debug)]
+struct OpenGap {
+    since_ms: i64,
+    /// The socket that was lost.
+    after: Generation,
+}
+
+impl OpenGaps {
+    /// The socket of this generation is lost.
+    pub fn open(&mut self, since_ms: i64, after: Generation) {
+        match self.0.as_mut_slice() {
+            // Of a link that flaps the first and the rest are enough.
+            [_, rest] => rest.after = after,
+            _ => self.0.push(OpenGap { since_ms, after }),
+        }
+    }
+
+    /// Messages are missing since then whatever socket comes.
+    pub fn taken_over(&mut self, since_ms: i64) {
+        if self.0.is_empty() {
+            self.open(since_ms, Generation(0));
+        }
+    }
+
+    /// The sockets of the next link are numbered anew.
+    pub fn of_an_earlier_link(&mut self) {
+        self.0.truncate(1);
+        self.0.iter_mut().for_each(|gap| gap.after = Generation(0));
+    }
+
+    /// Since when messages may be missing.
+    pub fn since_ms(&self) -> Option<i64> {
+        self.0.first().map(|gap| gap.since_ms)
+    }
+
+    /// Ends what lies before the socket of this generation. Since when that was.
+    fn close(&mut self, by: Generation) -> Option<i64> {
+        let since_ms = self.since_ms()?;
+        let before = self.0.len();
+        self.0.retain(|gap| gap.after >= by);
+        (self.0.len() < before).then_some(since_ms)
+    }
+}
+
+/// What became of a gap.
+pub struct Closed {
+    /// Since when messages might have been missing,
+    pub from_ms: i64,
+    /// and until when.
+    pub to_ms: i64,
+    /// Why they still might be.
+    pub missing: Option<Missing>,
+    /// For the listener.
+    pub event: Event,
+}
+
+impl Run {
+    /// Up to where the connection is complete at this server, if it is known.
+    pub(super) fn cursor_at(&mut self, name: &str, source: &str) -> Option<ResumeData> {
+        if let Some(known) = self.state.known.get(name)
+            && known.source == source
+        {
+            return known.cursor.clone();
+        }
+        self.state.known.insert(name.to_owned(), Known { source: source.to_owned(), cursor: None });
+        self.writes.push_steps([Step::Entry(Entry::Source(name.to_owned(), source.to_owned()))]);
+        None
+    }
+
+    /// A link that is closing still receives: its messages are as good as any. Its cursor counts if the connection still
+    /// speaks with the same server.
+    pub(super) fn received(&mut self, id: ConnectionId, generation: Generation, items: Vec<Item>) {
+        let (name, source, since_ms) = match (self.state.links.get(&id), self.state.stopping.get(&id)) {
+            (Some(link), _) => (link.connection.name.clone(), &link.source, link.past.gaps.since_ms()),
+            (None, Some(stopping)) => (stopping.name.clone(), &stopping.source, None),
+            (None, None) => return,
+        };
+        let known = self.state.known.get_mut(&name).filter(|known| known.source == *source);
+        let mut known = known.map(|known| &mut known.cursor);
+        let now_ms = now_ms();
+        let steps = items.into_iter().filter_map(|item| {
+            Some(match item {
+                Item::Message(message) => {
+                    let at_ms = shown_at(&message, since_ms, now_ms);
+                    Step::Entry(Entry::Message(NewMessage { connection: name.clone(), at_ms, message }))
+                }
+                Item::Withdrawn(withdrawal) => {
+                    Step::Entry(Entry::Withdrawn { connection: name.clone(), withdrawal, at_ms: now_ms })
+                }
+                Item::Cursor(cursor) => {
+                    **known.as_mut()? = Some(cursor.clone());
+                    Step::Entry(Entry::Cursor(name.clone(), Some(cursor)))
+                }
+                Item::CaughtUp(caught_up) => Step::Then(Then::CaughtUp(id, generation, caught_up)),
+                Item::Mark(mark) => Step::Then(Then::Committed(id, generation, mark)),
+            })
+        });
+        self.writes.push_steps(steps);
+    }
+
+    /// The server does not go on from the cursor.
+    pub(super) fn cursor_dropped(&mut self, id: ConnectionId) {
+        let Some(link) = self.state.links.get(&id) else { return };
+        let name = link.connection.name.clone();
+        tracing::warn!("{name}: the server does not go on from where it was; messages may be missing");
+        if let Some(known) = self.state.known.get_mut(&name) {
+            known.cursor = None;
+        }
+        self.writes.push_steps([Step::Entry(Entry::Cursor(name, None))]);
+    }
+
+    /// Everything before this is on disk.
+    pub(super) fn then(&mut self, then: Then) {
+        match then {
+            Then::Committed(id, generation, mark) => {
+                let lossy = |link: &LinkRecord| self.writes.is_lossy(&link.connection.name);
+                if self.state.links.get(&id).is_some_and(|link| !lossy(link)) {
+                    self.command(id, Command::Committed(generation, mark));
+                }
+            }
+            Then::CaughtUp(id, generation, caught_up) => {
+                let Some(link) = self.state.links.get_mut(&id) else { return };
+                let name = link.connection.name.clone();
+                if let Some(closed) = link.caught_up(generation, caught_up, now_ms()) {
+                    self.writes.push(Write::Gaps(name, (closed.from_ms, closed.to_ms), closed.missing));
+                    self.state.emit([closed.event]);
+                }
+                self.state.dirty = true;
+            }
+        }
+    }
+}
+
+impl LinkRecord {
+    /// All that was missed has been given, or cannot be. Some: there was a gap.
+    pub(super) fn caught_up(&mut self, generation: Generation, caught_up: CaughtUp, now_ms: i64) -> Option<Closed> {
+        let recovered = std::mem::take(&mut self.past.recovered);
+        let from_ms = self.past.gaps.close(generation)?;
+        let to_ms = self.past.gaps.since_ms().unwrap_or(self.past.connected_ms);
+        let missing = match caught_up {
+            // It was connected before, but nobody knows any more how far it was.
+            CaughtUp::FirstContact => Some(Missing::CursorLost),
+            CaughtUp::Recovered { keeps } => {
+                let gap_ms = now_ms.saturating_sub(from_ms);
+                let covers = |keeps: std::time::Duration| i128::from(gap_ms) < keeps.as_millis().cast_signed();
+                (!keeps.is_none_or(covers)).then_some(Missing::Expired)
+            }
+            CaughtUp::Missing(missing) => Some(missing),
+        };
+        let event = Event::Gap {
+            at: timestamp(now_ms),
+            connection: self.connection.name.clone(),
+            from: timestamp(from_ms),
+            to: timestamp(to_ms),
+            recovered,
+            complete: missing.is_none(),
+            missing,
+        };
+        Some(Closed { from_ms, to_ms, missing, event })
+    }
+}
+
+/// When a message is shown to have come. What was missed stands where it belongs: when the server says it was sent, but
+/// in the time in which it can have been missed.
+fn shown_at(message: &Message, missing_since_ms: Option<i64>, now_ms: i64) -> i64 {
+    let sent_ms = message.sent_ms.filter(|_| message.arrival != Arrival::Live);
+    let earliest_ms = missing_since_ms.filter(|_| message.arrival == Arrival::CaughtUp).unwrap_or(i64::MIN);
+    sent_ms.map_or(now_ms, |sent_ms| sent_ms.max(earliest_ms).min(now_ms))
+}
