@@ -1,21 +1,26 @@
 //! What a message deserves: a popup of its own, a place in a summary, or silence. Nothing is dropped: each message is
-//! notified, silent by its kind, or counted in exactly one summary.
+//! notified, silent by its kind or age, counted in exactly one summary, or no news any more before it could be told,
+//! because the server replaced it or took it back.
 //!
 //! At most [`PER_CONNECTION`] popups of a connection and [`IN_ALL`] together come in any [`WINDOW`]; a summary is a
 //! popup too. While messages of a connection wait for a summary, its later ones join them, so that no message is told
-//! before an older one. Whether notifications are wanted at all is the caller's question.
+//! before an older one. What a connection missed is held until it has caught up: only then it is known whether those
+//! messages are few or are told in one popup; live ones are not kept waiting by them. Whether notifications are wanted
+//! at all is the caller's question.
 
 mod summary;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use crate::message::{Message, MessageKind};
+use crate::message::{Arrival, Message, MessageKind};
 use crate::time::Moment;
 
 pub use summary::{Summary, Words};
+use waiting::{Counted, Held};
 
 /// The time in which popups are counted.
 pub const WINDOW: Duration = Duration::from_secs(10);
@@ -23,6 +28,8 @@ pub const WINDOW: Duration = Duration::from_secs(10);
 pub const PER_CONNECTION: usize = 5;
 /// The most popups in a window.
 pub const IN_ALL: usize = 10;
+/// How many messages that were caught up are told one by one; more are one popup.
+pub const CAUGHT_UP: usize = 5;
 /// The row of a message that has none (yet): its popup cannot be repeated after a crash.
 pub const NOT_STORED: i64 = i64::MAX;
 /// The priority that passes its connection's limit, but not the one of all.
@@ -35,8 +42,19 @@ pub enum Decision {
     Notify,
     /// It is counted; [`Attention::take_summary`] will tell of it.
     Fold,
+    /// It waits for the rest of what its connection missed; [`Attention::caught_up`] will decide.
+    Hold,
     /// It is kept in the history only.
     Silent,
+}
+
+/// What to show at once of what a connection missed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CaughtUp {
+    /// These with their rows, oldest first; none if there were none or all of them wait for a summary.
+    Each(Vec<(i64, Message)>),
+    /// One popup for all.
+    Together(Summary),
 }
 
 /// Decides for all connections.
@@ -44,19 +62,17 @@ pub enum Decision {
 pub struct Attention {
     in_all: Popups,
     connections: BTreeMap<String, Connection>,
-    /// Rises with each folded message, to find the newest of a summary.
-    folded_so_far: u64,
+    /// Rises with each message that waits, to find the newest of a summary.
+    waited_so_far: u64,
 }
 
 #[derive(Debug, Default)]
 struct Connection {
     popups: Popups,
-    /// How many messages wait for a summary.
-    folded: u64,
-    /// The smallest row among them; meaningless while there are none.
-    first_id: i64,
-    /// The place among all folded messages and the title of the newest of them.
-    latest: (u64, String),
+    /// What waits for a summary.
+    folded: Counted,
+    /// What waits until all that was missed is there.
+    held: Held,
 }
 
 impl Attention {
@@ -68,38 +84,69 @@ impl Attention {
     /// What a message of this connection deserves. `Notify` counts as shown at `now`. `id` is the message's row, or
     /// [`NOT_STORED`].
     pub fn decide(&mut self, now: Moment, connection: &str, id: i64, message: &Message) -> Decision {
-        if message.kind == MessageKind::Binary {
+        if message.kind == MessageKind::Binary || message.arrival == Arrival::Old {
             return Decision::Silent;
         }
-        self.forget_old(now);
-        // One popup of the window is kept for a summary that waits.
-        let kept = usize::from(self.connections.values().any(|other| other.folded > 0));
-        let room_in_all = self.in_all.count() + kept < IN_ALL;
-        let own = self.connections.entry(connection.to_owned()).or_default();
-        let room = message.priority >= URGENT || (own.folded == 0 && own.popups.count() < PER_CONNECTION);
-        if room_in_all && room {
-            own.popups.add(now);
-            self.in_all.add(now);
+        if message.arrival == Arrival::Live && self.takes_popup(now, connection, message.priority) {
             return Decision::Notify;
         }
-        own.first_id = if own.folded == 0 { id } else { own.first_id.min(id) };
-        own.folded = own.folded.saturating_add(1);
-        self.folded_so_far = self.folded_so_far.saturating_add(1);
-        own.latest = (self.folded_so_far, message.title.clone());
+        self.waited_so_far = self.waited_so_far.saturating_add(1);
+        let own = self.connections.entry(connection.to_owned()).or_default();
+        if message.arrival == Arrival::CaughtUp {
+            own.held.add(self.waited_so_far, id, message);
+            return Decision::Hold;
+        }
+        own.folded.add(Counted::one(self.waited_so_far, id, message));
         Decision::Fold
+    }
+
+    /// All that this connection missed was decided on, or no more of it will come now: its link is down, or the server
+    /// cannot tell. What is returned counts as shown at `now`.
+    pub fn caught_up(&mut self, now: Moment, connection: &str) -> CaughtUp {
+        let held = self.connections.get_mut(connection).map(|own| std::mem::take(&mut own.held)).unwrap_or_default();
+        match held {
+            Held::Few(few) => {
+                let mut shown = Vec::new();
+                for whole in few {
+                    if self.takes_popup(now, connection, whole.message.priority) {
+                        shown.push((whole.id, whole.message));
+                    } else {
+                        self.connections.entry(connection.to_owned()).or_default().folded.add(whole.into());
+                    }
+                }
+                CaughtUp::Each(shown)
+            }
+            Held::Many(many) if self.takes_popup(now, connection, 3) => CaughtUp::Together(Summary {
+                counts: BTreeMap::from([(connection.to_owned(), many.count)]),
+                missed: true,
+                latest_title: many.latest.1,
+                first_id: many.first_id,
+            }),
+            Held::Many(many) => {
+                self.connections.entry(connection.to_owned()).or_default().folded.add(many);
+                CaughtUp::Each(Vec::new())
+            }
+        }
+    }
+
+    /// The server took back what it said under this key: if that still waits whole, it will not be told.
+    pub fn withdraw(&mut self, connection: &str, key: &str) {
+        if let Some(own) = self.connections.get_mut(connection) {
+            own.held.withdraw(key);
+        }
     }
 
     /// When [`Self::take_summary`] will have something; none while nothing is folded. It may be in the past.
     pub fn poll_timeout(&self) -> Option<Moment> {
         let in_all = self.in_all.room_at(IN_ALL);
-        let folded = self.connections.values().filter(|connection| connection.folded > 0);
+        let folded = self.connections.values().filter(|connection| !connection.folded.is_empty());
         folded.map(|connection| connection.popups.room_at(PER_CONNECTION).max(in_all)).min()
     }
 
-    /// The smallest row among the messages that wait for a summary: none is told yet.
+    /// The smallest row among the messages that wait for a summary or for the rest of what was missed: none is told yet.
     pub fn oldest_folded(&self) -> Option<i64> {
-        let folded = self.connections.values().filter(|connection| connection.folded > 0);
-        folded.map(|connection| connection.first_id).filter(|&id| id != NOT_STORED).min()
+        let waiting = self.connections.values().map(|own| own.folded.first_id.min(own.held.first_id()));
+        waiting.filter(|&id| id != NOT_STORED).min()
     }
 
     /// The messages folded so far of every connection that may have a popup again; none while there is no room.
@@ -109,13 +156,12 @@ impl Attention {
             return None;
         }
         let mut counts = BTreeMap::new();
-        let mut latest = (0, String::new());
-        let mut first_id = NOT_STORED;
+        let mut all = Counted::default();
         for (name, connection) in &mut self.connections {
-            if connection.folded > 0 && connection.popups.count() < PER_CONNECTION {
-                counts.insert(name.clone(), std::mem::take(&mut connection.folded));
-                latest = latest.max(std::mem::take(&mut connection.latest));
-                first_id = first_id.min(connection.first_id);
+            if !connection.folded.is_empty() && connection.popups.count() < PER_CONNECTION {
+                let folded = std::mem::take(&mut connection.folded);
+                counts.insert(name.clone(), folded.count);
+                all.add(folded);
                 connection.popups.add(now);
             }
         }
@@ -123,14 +169,29 @@ impl Attention {
             return None;
         }
         self.in_all.add(now);
-        Some(Summary { counts, latest_title: latest.1, first_id })
+        Some(Summary { counts, missed: false, latest_title: all.latest.1, first_id: all.first_id })
+    }
+
+    /// Takes the room of one popup of this priority, if there is any.
+    fn takes_popup(&mut self, now: Moment, connection: &str, priority: u8) -> bool {
+        self.forget_old(now);
+        // One popup of the window is kept for a summary that waits.
+        let kept = usize::from(self.connections.values().any(|other| !other.folded.is_empty()));
+        let room_in_all = self.in_all.count() + kept < IN_ALL;
+        let own = self.connections.entry(connection.to_owned()).or_default();
+        let room = priority >= URGENT || (own.folded.is_empty() && own.popups.count() < PER_CONNECTION);
+        if room_in_all && room {
+            own.popups.add(now);
+            self.in_all.add(now);
+        }
+        room_in_all && room
     }
 
     fn forget_old(&mut self, now: Moment) {
         self.in_all.forget_old(now);
         self.connections.retain(|_, connection| {
             connection.popups.forget_old(now);
-            connection.folded > 0 || connection.popups.count() > 0
+            !connection.folded.is_empty() || !connection.held.is_empty() || connection.popups.count() > 0
         });
     }
 }

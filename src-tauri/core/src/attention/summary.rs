@@ -17,6 +17,8 @@ pub enum Words {
 pub struct Summary {
     /// How many messages of which connection, by name; under an empty name those of connections not told apart.
     pub counts: BTreeMap<String, u64>,
+    /// They are all that one connection missed; else they are what popups of their own would have been too many for.
+    pub missed: bool,
     /// The title of the newest of them; empty if it is not known.
     pub latest_title: String,
     /// The smallest row among them; [`super::NOT_STORED`] if none of them has one.
@@ -29,11 +31,12 @@ impl Summary {
         self.counts.values().sum()
     }
 
-    /// The popup's title, such as `37 more messages from crm`.
+    /// The popup's title, such as `37 more messages from crm` or `12 missed messages from crm`.
     pub fn title(&self, words: Words) -> String {
         let total = self.total();
         let mut names = self.counts.keys();
         match (names.next().map(String::as_str), names.len()) {
+            (Some(name), 0) if self.missed => words.missed(total, name),
             (Some("") | None, 0) => words.more(total),
             (Some(name), 0) => words.more_from_one(total, name),
             (Some(""), _) => words.more_from_several(total),
@@ -61,6 +64,13 @@ impl Words {
         match self {
             Self::English => format!("{total} more {}", english_messages(total)),
             Self::SimplifiedChinese => format!("另有 {total} 条消息"),
+        }
+    }
+
+    fn missed(self, total: u64, connection: &str) -> String {
+        match self {
+            Self::English => format!("{total} missed {} from {connection}", english_messages(total)),
+            Self::SimplifiedChinese => format!("错过了 {total} 条来自 {connection} 的消息"),
         }
     }
 
@@ -119,7 +129,7 @@ mod tests {
     fn a_summary_is_told_in_the_language_of_the_person() {
         let check = |words, counts: &[(&str, u64)], latest: &str, title: &str, body: &str| {
             let counts = counts.iter().map(|&(name, count)| (name.to_owned(), count)).collect();
-            let summary = Summary { counts, latest_title: latest.to_owned(), first_id: 1 };
+            let summary = Summary { counts, missed: false, latest_title: latest.to_owned(), first_id: 1 };
             assert_eq!((summary.title(words).as_str(), summary.body(words).as_str()), (title, body));
         };
         let english = Words::English;
@@ -136,5 +146,15 @@ mod tests {
         check(chinese, &[("a", 1), ("b", 2)], "T", "另有 3 条来自 2 个连接的消息", "最新：T\na：1\nb：2");
         check(chinese, &[("", 4)], "", "另有 4 条消息", "");
         check(chinese, &[("", 4), ("a", 1)], "", "另有 5 条来自多个连接的消息", "a：1\n其他连接：4");
+    }
+    #[test]
+    fn what_a_connection_missed_is_called_so() {
+        let check = |words, count, title: &str, body: &str| {
+            let counts = BTreeMap::from([("crm".to_owned(), count)]);
+            let summary = Summary { counts, missed: true, latest_title: "Order 7".to_owned(), first_id: 1 };
+            assert_eq!((summary.title(words).as_str(), summary.body(words).as_str()), (title, body));
+        };
+        check(Words::English, 12, "12 missed messages from crm", "Latest: Order 7");
+        check(Words::SimplifiedChinese, 12, "错过了 12 条来自 crm 的消息", "最新：Order 7");
     }
 }

@@ -114,16 +114,113 @@ fn the_oldest_of_several_connections_is_owed_whatever_their_order() {
     assert_eq!(attention.take_summary(at(10_000)).unwrap().first_id, 10);
 }
 
+#[test]
+fn what_was_there_before_the_first_contact_is_silent() {
+    let old = Message { arrival: Arrival::Old, ..text(5) };
+    assert_eq!(Attention::new().decide(at(0), "crm", 1, &old), Decision::Silent);
+}
+
+#[test]
+fn a_few_missed_messages_are_told_one_by_one_once_all_are_there() {
+    let mut attention = Attention::new();
+    let missed: Vec<_> = (1..=5).map(|id| (id, titled(&id.to_string()))).collect();
+    for (id, message) in &missed {
+        assert_eq!(attention.decide(at(0), "crm", *id, message), Decision::Hold);
+    }
+    assert_eq!((attention.oldest_folded(), attention.poll_timeout()), (Some(1), None), "owed, but not due by itself");
+    assert_eq!(attention.decide(at(1), "crm", 6, &text(3)), Decision::Notify, "a live message is not kept waiting");
+    assert_eq!(attention.caught_up(at(60_000), "other"), CaughtUp::Each(vec![]));
+    assert_eq!(attention.caught_up(at(60_000), "crm"), CaughtUp::Each(missed));
+    assert_eq!(attention.oldest_folded(), None);
+    assert_eq!(attention.caught_up(at(60_000), "crm"), CaughtUp::Each(vec![]), "each message is told once");
+    assert_eq!(attention.decide(at(60_000), "crm", 7, &text(3)), Decision::Fold, "they counted as shown");
+}
+
+#[test]
+fn many_missed_messages_are_one_popup() {
+    let mut attention = Attention::new();
+    for id in 1..=12 {
+        assert_eq!(attention.decide(at(0), "crm", id, &titled(&id.to_string())), Decision::Hold);
+    }
+    assert_eq!(attention.oldest_folded(), Some(1));
+    let CaughtUp::Together(summary) = attention.caught_up(at(1), "crm") else { panic!("one by one") };
+    assert_eq!(summary.title(Words::English), "12 missed messages from crm");
+    assert_eq!((summary.body(Words::English).as_str(), summary.first_id), ("Latest: 12", 1));
+    assert_eq!(attention.oldest_folded(), None);
+    for _ in 0..4 {
+        assert_eq!(attention.decide(at(2), "crm", 13, &text(3)), Decision::Notify);
+    }
+    assert_eq!(attention.decide(at(2), "crm", 13, &text(3)), Decision::Fold, "the popup counted");
+}
+
+#[test]
+fn missed_messages_for_which_there_is_no_room_join_the_summary() {
+    for missed in [2, 12] {
+        let mut attention = Attention::new();
+        for id in 1..=missed {
+            attention.decide(at(0), "crm", id, &titled("missed"));
+        }
+        while attention.decide(at(1), "crm", 20, &text(3)) == Decision::Notify {}
+        assert_eq!(attention.caught_up(at(2), "crm"), CaughtUp::Each(vec![]));
+        assert_eq!(attention.oldest_folded(), Some(1));
+        let summary = attention.take_summary(at(10_001)).unwrap();
+        assert_eq!(summary.title(Words::English), format!("{} more messages from crm", missed + 1));
+        assert_eq!((summary.latest_title.as_str(), summary.first_id), ("title", 1), "the live one came last");
+    }
+}
+
+#[test]
+fn a_few_missed_messages_do_not_pass_the_limits() {
+    let mut attention = Attention::new();
+    attention.decide(at(0), "crm", 1, &text(3));
+    attention.decide(at(0), "crm", 2, &text(3));
+    for id in 3..=7 {
+        attention.decide(at(0), "crm", id, &titled(&id.to_string()));
+    }
+    let CaughtUp::Each(shown) = attention.caught_up(at(1), "crm") else { panic!("together") };
+    assert_eq!(shown.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [3, 4, 5]);
+    assert_eq!(attention.oldest_folded(), Some(6));
+    assert_eq!(attention.take_summary(at(10_000)).unwrap().total(), 2);
+}
+
+#[test]
+fn what_was_replaced_or_taken_back_before_it_could_be_told_is_no_news() {
+    let mut attention = Attention::new();
+    let keyed = |key: &str, title: &str| Message { key: Some(key.to_owned()), ..titled(title) };
+    for percent in 1..=99 {
+        let progress = keyed("progress", &format!("{percent} %"));
+        assert_eq!(attention.decide(at(0), "crm", percent, &progress), Decision::Hold);
+    }
+    attention.decide(at(0), "crm", 100, &keyed("door", "open"));
+    attention.withdraw("crm", "door");
+    attention.withdraw("crm", "never said");
+    attention.withdraw("other", "progress");
+    let told = (99, keyed("progress", "99 %"));
+    assert_eq!(attention.oldest_folded(), Some(99));
+    assert_eq!(attention.caught_up(at(0), "crm"), CaughtUp::Each(vec![told]));
+}
+
+#[test]
+fn a_connection_is_not_forgotten_while_something_of_it_is_held() {
+    let mut attention = Attention::new();
+    attention.decide(at(0), "crm", 1, &titled("missed"));
+    attention.decide(at(3_600_000), "other", 2, &text(3));
+    assert!(matches!(attention.caught_up(at(3_600_000), "crm"), CaughtUp::Each(told) if told.len() == 1));
+}
+
 proptest! {
     #[test]
     fn every_message_is_shown_or_counted_once_and_no_window_has_too_many_popups(
-        steps in prop::collection::vec((0_u64..1_500, 0_usize..4, 1_u8..=5, any::<bool>(), 0_u8..10), 1..400),
+        steps in prop::collection::vec(
+            (0_u64..1_500, 0_usize..4, 1_u8..=5, any::<bool>(), 0_u8..10, 0_u8..20),
+            1..400,
+        ),
     ) {
         let names = ["a", "b", "c", "d"];
         let mut attention = Attention::new();
         let mut run = Run::default();
         let mut now = 0;
-        for (number, (pause, name, priority, prompt, luck)) in (1..).zip(steps) {
+        for (number, (pause, name, priority, prompt, luck, action)) in (1..).zip(steps) {
             // Now and then one is not stored, or an older one comes again.
             let id = match luck { 0 => NOT_STORED, 1 => number / 2, _ => number };
             // A prompt caller takes summaries when they are due; a late one only at the end.
@@ -132,12 +229,21 @@ proptest! {
                 let summary = attention.take_summary(due);
                 prop_assert!(summary.is_some(), "nothing was due at {due:?}");
                 run.took(due, summary)?;
-            prop_assert_eq!(attention.oldest_folded(), run.oldest_folded());
+                prop_assert_eq!(attention.oldest_folded(), run.oldest_folded());
             }
             now += pause;
-            let decision = attention.decide(at(now), names[name], id, &text(priority));
-            run.decided(at(now), names[name], priority, id, decision);
+            if action == 0 {
+                run.caught_up(at(now), names[name], attention.caught_up(at(now), names[name]))?;
+            } else {
+                let arrival = if action < 10 { Arrival::Live } else { Arrival::CaughtUp };
+                let message = Message { arrival, ..text(priority) };
+                let decision = attention.decide(at(now), names[name], id, &message);
+                run.decided(at(now), names[name], id, &message, decision);
+            }
             prop_assert_eq!(attention.oldest_folded(), run.oldest_folded());
+        }
+        for name in names {
+            run.caught_up(at(now), name, attention.caught_up(at(now), name))?;
         }
         while let Some(due) = attention.poll_timeout() {
             let due = due.max(at(now));
@@ -146,7 +252,8 @@ proptest! {
             run.took(due, summary)?;
             prop_assert_eq!(attention.oldest_folded(), run.oldest_folded());
         }
-        prop_assert!(run.folded.is_empty(), "never told: {:?}", run.folded);
+        prop_assert!(run.folded.values().all(Vec::is_empty), "never told: {:?}", run.folded);
+        prop_assert!(run.held.values().all(Vec::is_empty), "never decided on: {:?}", run.held);
         within(&run.in_all, IN_ALL)?;
         for popups in run.ordinary.values() {
             within(popups, PER_CONNECTION)?;
@@ -159,22 +266,55 @@ proptest! {
 struct Run {
     /// The rows of what waits for a summary.
     folded: BTreeMap<String, Vec<i64>>,
+    /// The rows and priorities of what waits for the rest of what was missed.
+    held: BTreeMap<String, Vec<(i64, u8)>>,
     in_all: Vec<Moment>,
     /// The popups that are bound to the limit of their connection.
     ordinary: BTreeMap<String, Vec<Moment>>,
 }
 
 impl Run {
-    fn decided(&mut self, now: Moment, name: &str, priority: u8, id: i64, decision: Decision) {
-        match decision {
-            Decision::Notify => {
-                self.in_all.push(now);
-                if priority < URGENT {
-                    self.ordinary.entry(name.to_owned()).or_default().push(now);
-                }
+    fn decided(&mut self, now: Moment, name: &str, id: i64, message: &Message, decision: Decision) {
+        match (decision, message.arrival) {
+            (Decision::Notify, Arrival::Live) => self.showed(now, name, message.priority),
+            (Decision::Fold, Arrival::Live) => self.folded.entry(name.to_owned()).or_default().push(id),
+            (Decision::Hold, Arrival::CaughtUp) => {
+                self.held.entry(name.to_owned()).or_default().push((id, message.priority));
             }
-            Decision::Fold => self.folded.entry(name.to_owned()).or_default().push(id),
-            Decision::Silent => panic!("a text message is never silent"),
+            (decision, arrival) => panic!("{decision:?} of {arrival:?}"),
+        }
+    }
+
+    fn caught_up(&mut self, now: Moment, name: &str, told: CaughtUp) -> Result<(), TestCaseError> {
+        let held = self.held.remove(name).unwrap_or_default();
+        let few = held.len() <= CAUGHT_UP;
+        match told {
+            CaughtUp::Each(shown) => {
+                prop_assert!(few || shown.is_empty(), "{} of {} were shown", shown.len(), held.len());
+                let mut shown = shown.into_iter().peekable();
+                for (id, priority) in held {
+                    if shown.next_if(|(next, message)| (*next, message.priority) == (id, priority)).is_some() {
+                        self.showed(now, name, priority);
+                    } else {
+                        self.folded.entry(name.to_owned()).or_default().push(id);
+                    }
+                }
+                prop_assert_eq!(shown.next(), None, "not held, or not in order");
+            }
+            CaughtUp::Together(summary) => {
+                prop_assert!(!few && summary.missed);
+                prop_assert_eq!(summary.counts.get(name), Some(&(held.len() as u64)));
+                prop_assert_eq!((summary.counts.len(), Some(summary.first_id)), (1, held.iter().map(|(id, _)| *id).min()));
+                self.showed(now, name, 3);
+            }
+        }
+        Ok(())
+    }
+
+    fn showed(&mut self, now: Moment, name: &str, priority: u8) {
+        self.in_all.push(now);
+        if priority < URGENT {
+            self.ordinary.entry(name.to_owned()).or_default().push(now);
         }
     }
 
@@ -193,7 +333,8 @@ impl Run {
     }
 
     fn oldest_folded(&self) -> Option<i64> {
-        self.folded.values().flatten().copied().filter(|&id| id != NOT_STORED).min()
+        let held = self.held.values().flatten().map(|(id, _)| id);
+        self.folded.values().flatten().chain(held).copied().filter(|&id| id != NOT_STORED).min()
     }
 }
 
@@ -210,4 +351,9 @@ fn at(ms: u64) -> Moment {
 
 fn text(priority: u8) -> Message {
     Message { priority, ..Message::new("title", "", "body", 4) }
+}
+
+/// A message that was missed.
+fn titled(title: &str) -> Message {
+    Message { title: title.to_owned(), arrival: Arrival::CaughtUp, ..text(3) }
 }

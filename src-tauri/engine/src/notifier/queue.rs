@@ -111,7 +111,12 @@ impl State {
             return;
         }
         let folded = self.folded.get_or_insert_with(|| Folded {
-            summary: Summary { counts: BTreeMap::new(), latest_title: String::new(), first_id: NOT_STORED },
+            summary: Summary {
+                counts: BTreeMap::new(),
+                missed: false,
+                latest_title: String::new(),
+                first_id: NOT_STORED,
+            },
             since: now,
         });
         let counts = &mut folded.summary.counts;
