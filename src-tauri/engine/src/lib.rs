@@ -7,6 +7,7 @@ pub mod demo_server;
 pub mod dial;
 pub mod driver;
 pub mod environment;
+pub mod fetch;
 pub mod notifier;
 pub mod paths;
 #[cfg(target_os = "linux")]

@@ -84,11 +84,7 @@ impl Socket {
 
     /// Closes after the closing handshake: what is still in the kernel's buffer is delivered.
     pub fn end(mut self) {
-        let transport = self.0.get_mut();
-        if SockRef::from(&transport.metered().tcp).set_linger(None).is_ok() {
-            // One try is enough: with a full buffer there is nothing more to say that could still be heard.
-            let _ = Pin::new(transport).poll_shutdown(&mut Context::from_waker(Waker::noop()));
-        }
+        self.0.get_mut().end();
     }
 
     /// Reads and throws away, past the framing, which is broken. Ready when the peer has closed.
@@ -162,6 +158,14 @@ impl Transport {
 
     fn before_the_upgrade(wire: Wire) -> Self {
         Self { wire, head: Some(Box::default()) }
+    }
+
+    /// Closes in good order; to be dropped then.
+    pub(crate) fn end(&mut self) {
+        if SockRef::from(&self.metered().tcp).set_linger(None).is_ok() {
+            // One try is enough: with a full buffer there is nothing more to say that could still be heard.
+            let _ = Pin::new(self).poll_shutdown(&mut Context::from_waker(Waker::noop()));
+        }
     }
 
     fn metered(&self) -> &Metered {

@@ -33,6 +33,13 @@ pub enum Jitter {
 }
 
 impl Backoff {
+    /// The delay before a question beside the socket is asked again, after its `failures`th failure in a row (from 1) and
+    /// not before the server asked for it.
+    pub fn again(&self, failures: u32, retry_after: Option<Duration>, rng: &mut SmallRng) -> Duration {
+        let wait = Wait { delay: self.delay(failures, Duration::ZERO, rng), floor: Duration::ZERO };
+        wait.after(retry_after, self.jitter, rng).delay
+    }
+
     /// The delay after the `failures`th failure in a row (from 1), where one below `least` cannot be. The jitter is drawn
     /// between the two, never clamped to one of them afterwards: links that lost their server soon after their dials would
     /// all come back in the same moment, and those at the cap too.
@@ -86,10 +93,7 @@ impl Wait {
             Verdict::WaitCap => Self::all_floor(backoff.longest(rng)),
             Verdict::Block { again } => Self::all_floor(again.map(|(from, to)| between(from, to, rng))?),
         };
-        Some(match retry_after {
-            Some(asked) => wait.not_before(asked.min(LONGEST_RETRY_AFTER), backoff.jitter, rng),
-            None => wait,
-        })
+        Some(wait.after(retry_after, backoff.jitter, rng))
     }
 
     fn all_floor(delay: Duration) -> Self {
@@ -97,7 +101,8 @@ impl Wait {
     }
 
     /// A server tells all its clients the same `Retry-After`: those that wait for nothing else come a little later each.
-    fn not_before(self, asked: Duration, jitter: Jitter, rng: &mut SmallRng) -> Self {
+    fn after(self, asked: Option<Duration>, jitter: Jitter, rng: &mut SmallRng) -> Self {
+        let Some(asked) = asked.map(|asked| asked.min(LONGEST_RETRY_AFTER)) else { return self };
         let spread = match jitter {
             Jitter::Full => between(Duration::ZERO, asked.mul_f64(0.1), rng),
             Jitter::None => Duration::ZERO,

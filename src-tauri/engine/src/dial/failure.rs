@@ -2,6 +2,7 @@
 
 mod tls;
 
+use std::error::Error as _;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -63,7 +64,7 @@ fn telling(error: &io::Error) -> u8 {
 /// The upgrade was not granted.
 pub(super) fn upgrading(error: &Error) -> Cause {
     match error {
-        Error::Http(answer) => refused(answer.status(), answer.headers(), Timestamp::now()),
+        Error::Http(answer) => refused("the upgrade request", answer.status(), answer.headers()),
         // A server that speaks TLS 1.3 judges the client's certificate after the client has finished its handshake.
         Error::Io(error) if tls::is_tls(error) => securing(error),
         Error::Io(_) | Error::Protocol(ProtocolError::HandshakeIncomplete) => {
@@ -81,6 +82,21 @@ pub(super) fn upgrading(error: &Error) -> Cause {
         Error::ConnectionClosed | Error::AlreadyClosed | Error::Tls(_) | Error::WriteBufferFull(_) => {
             Cause::new(CauseCode::Protocol, format!("the upgrade failed: {}", said(error)))
         }
+    }
+}
+
+/// A request beside a socket was not answered, or not to the end.
+pub(crate) fn asking(error: &hyper::Error) -> Cause {
+    let wrong =
+        |why| Cause::new(CauseCode::Protocol, format!("the answer to the request for messages is wrong: {why}"));
+    let inner = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    match inner {
+        Some(inner) if tls::is_tls(inner) => securing(inner),
+        // What hyper says of chunks that are none.
+        Some(inner) if matches!(inner.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData) => wrong(said(inner)),
+        Some(inner) if inner.kind() != ErrorKind::UnexpectedEof => broke(inner),
+        None if error.is_parse() => wrong(said(error)),
+        Some(_) | None => Cause::new(CauseCode::Reset, "the server ended the connection before its answer was whole"),
     }
 }
 
@@ -125,14 +141,14 @@ pub(crate) fn said(words: &impl ToString) -> String {
     text::one_line(&words.to_string(), WORDS)
 }
 
-/// An answer that grants nothing.
-fn refused(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Cause {
+/// An answer that grants nothing to what was asked, which is a part of a sentence.
+pub(crate) fn refused(asked: &str, status: StatusCode, headers: &HeaderMap) -> Cause {
     let (code, text) = match status.as_u16() {
         401 | 403 => (CauseCode::Unauthorized, format!("the server refused the credentials ({status})")),
-        other => (CauseCode::Http(other), format!("the server answered the upgrade request with {status}")),
+        other => (CauseCode::Http(other), format!("the server answered {asked} with {status}")),
     };
-    let asked = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-    Cause { retry_after: asked.and_then(|asked| retry_after(asked, now)), ..Cause::new(code, text) }
+    let later = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    Cause { retry_after: later.and_then(|later| retry_after(later, Timestamp::now())), ..Cause::new(code, text) }
 }
 
 /// RFC 9110, section 10.2.3: seconds, or a date.

@@ -1,5 +1,5 @@
 //! Opening a socket: name, TCP, proxy, TLS and upgrade under one deadline, and every failure in words. It never retries
-//! and never waits for anything but the secret and the network.
+//! and never waits for anything but the secret and the network. What is fetched beside a socket goes by the same way.
 
 mod connect;
 mod failure;
@@ -7,29 +7,29 @@ mod offline;
 mod proxy;
 mod redirect;
 mod request;
+mod route;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
-use tokio_rustls::TlsConnector;
 use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::Error;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
-use url::{Host, Url};
+use tokio_tungstenite::tungstenite::handshake::client::Request;
+use url::Url;
 
 use heartwire_core::cause::{Cause, CauseCode};
+use heartwire_core::dialect::Login;
 use heartwire_core::settings::{Connection, Proxy};
 
 use crate::secrets::{Credentials, Keyring};
-use crate::socket::{Limits, Metered, Socket, Transport};
+use crate::socket::{Limits, Socket, Transport};
 use crate::tls::TlsConfig;
-use proxy::{Tunnel, Via};
-use redirect::Redirects;
 
-pub(crate) use failure::{broke, lost, said};
+pub(crate) use failure::{asking, broke, lost, refused, said};
+pub(crate) use request::{authorization, beside, fields, judged};
+pub(crate) use route::Route;
 
 /// The kernel's patience with a peer that acknowledges nothing, in times of the heartbeat's. Twice: of a link that still
 /// has its driver the heartbeat decides, always before the kernel; what is left for the kernel is a socket that is closed
@@ -41,6 +41,8 @@ const BACKSTOP: u32 = 2;
 pub struct DialRequest {
     /// `ws` or `wss`. User information in it becomes Basic credentials, unless there are others.
     pub url: Url,
+    /// Where the credentials go: with [`Login::InFrames`] no request carries any but those of the headers.
+    pub login: Login,
     /// Sent with the upgrade request. An `Authorization` among them is the only one that is sent.
     pub headers: BTreeMap<String, String>,
     /// Offered in the upgrade request.
@@ -79,6 +81,7 @@ impl DialRequest {
     pub fn with(connection: &Connection, tls: TlsConfig, credentials: Credentials) -> Self {
         Self {
             url: connection.url.clone(),
+            login: connection.dialect.spec.login,
             headers: connection.headers.clone(),
             subprotocols: connection.subprotocols.clone(),
             credentials,
@@ -97,28 +100,25 @@ impl DialRequest {
 /// Why there is none, ready to be shown.
 pub async fn dial(request: &DialRequest) -> Result<Socket, Cause> {
     let deadline = Deadline::after(request.connect_timeout);
-    let authorization = request::authorization(request, deadline.at).await?;
-    let mut request = Cow::Borrowed(request);
-    let mut redirects = Redirects::default();
+    let authorization = authorization(request, deadline.at).await?;
+    let mut route = Route::of(request);
     loop {
-        let via = Via::find(&request.proxy, &request.url);
-        let via = deadline.within("this computer did not say which proxy to use", via).await?;
-        let cause = match open(&request, authorization.clone(), via.as_ref(), &deadline).await {
+        let upgrade = request::upgrade(route.request(), authorization.clone())?;
+        let transport = route.travel(&deadline).await?;
+        match open(upgrade, transport, request.limits, &deadline).await {
             Ok(socket) => return Ok(socket),
-            Err(Failure::Cause(cause)) => cause,
-            Err(Failure::Answer(error)) => match redirects.next(&request.url, &error) {
-                Some(Ok(to)) => {
-                    request.to_mut().url = to;
-                    continue;
+            Err(Failure::Cause(cause)) => return Err(route.behind(cause)),
+            Err(Failure::Answer(error)) => {
+                let turned = match &error {
+                    Error::Http(answer) => route.turn(answer.status(), answer.headers()),
+                    _ => None,
+                };
+                match turned {
+                    Some(turned) => turned?,
+                    None => return Err(route.behind(judged(request, failure::upgrading(&error)))),
                 }
-                Some(Err(cause)) => cause,
-                None => request::judged(&request, failure::upgrading(&error)),
-            },
-        };
-        return Err(match via {
-            Some(via) => via.behind(cause),
-            None => cause,
-        });
+            }
+        }
     }
 }
 
@@ -135,30 +135,9 @@ impl From<Cause> for Failure {
     }
 }
 
-/// Opens a socket at the request's URL and nowhere else.
-async fn open(
-    request: &DialRequest,
-    authorization: Option<HeaderValue>,
-    via: Option<&Via>,
-    deadline: &Deadline,
-) -> Result<Socket, Failure> {
-    let upgrade = request::upgrade(request, authorization)?;
-    let host = request.url.host().ok_or_else(|| Cause::new(CauseCode::Configuration, "the URL names no host"))?;
-    let port = request
-        .url
-        .port_or_known_default()
-        .ok_or_else(|| Cause::new(CauseCode::Configuration, "the URL is neither ws nor wss"))?;
-
-    let Tunnel { tcp, early } = match via {
-        Some(via) => via.tunnel(&host, port, deadline).await?,
-        None => connect::reach(&host, port, deadline).await?.into(),
-    };
-    let tcp = Metered::new(tcp, early, request.unacknowledged).map_err(|error| failure::connecting(&error, None))?;
-    let transport = match request.url.scheme() {
-        "wss" => deadline.within("the TLS handshake was not finished", secure(&host, tcp, &request.tls)).await?,
-        _ => Transport::plain(tcp),
-    };
-    let config = Some(request.limits.websocket());
+/// Asks for the upgrade.
+async fn open(upgrade: Request, transport: Transport, limits: Limits, deadline: &Deadline) -> Result<Socket, Failure> {
+    let config = Some(limits.websocket());
     let upgraded = async { Ok(client_async_with_config(upgrade, transport, config).await) };
     let upgraded = deadline.within("no answer to the upgrade request", upgraded).await?;
     let (stream, answer) = upgraded.map_err(Failure::Answer)?;
@@ -167,32 +146,21 @@ async fn open(
 }
 
 /// The one deadline over every step; each step says what was waited for when it passed.
-struct Deadline {
-    at: Instant,
+pub(crate) struct Deadline {
+    /// When it passes.
+    pub at: Instant,
     allowed: Duration,
 }
 
 impl Deadline {
-    fn after(allowed: Duration) -> Self {
+    pub fn after(allowed: Duration) -> Self {
         Self { at: Instant::now() + allowed, allowed }
     }
 
-    async fn within<T>(&self, missing: &str, step: impl Future<Output = Result<T, Cause>>) -> Result<T, Cause> {
+    pub async fn within<T>(&self, missing: &str, step: impl Future<Output = Result<T, Cause>>) -> Result<T, Cause> {
         timeout_at(self.at, step).await.unwrap_or_else(|_| {
             let allowed = self.allowed.as_secs_f64();
             Err(Cause::new(CauseCode::ConnectTimeout, format!("{missing} within {allowed} s")))
         })
-    }
-}
-
-async fn secure(host: &Host<&str>, tcp: Metered, tls: &TlsConfig) -> Result<Transport, Cause> {
-    let client = tls.client().await?;
-    let name = request::server_name(host)?;
-    match TlsConnector::from(client.clone()).connect(name, tcp).await {
-        Ok(stream) => Ok(Transport::tls(stream)),
-        Err(error) => {
-            tls.failed(&client).await;
-            Err(failure::securing(&error))
-        }
     }
 }

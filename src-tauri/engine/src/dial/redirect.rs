@@ -1,8 +1,7 @@
-//! Where an answer to the upgrade request redirects to, and whether we go there (RFC 9110, section 15.4; RFC 6455,
-//! section 4.2.2 leaves it to the client). The headers and credentials of the connection go along, so only to the same
-//! server: the same host and port, or the same host by wss where it was ws. Never from wss to ws.
+//! Where an answer redirects to, and whether we go there (RFC 9110, section 15.4; for the upgrade request RFC 6455, section
+//! 4.2.2, leaves it to the client). The headers and credentials of the connection go along, so only to the same server: the
+//! same host and port, or the same host by wss where it was ws. Never from wss to ws.
 
-use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::http::header::LOCATION;
 use tokio_tungstenite::tungstenite::http::{HeaderMap, StatusCode};
 use url::Url;
@@ -11,28 +10,26 @@ use heartwire_core::cause::{Cause, CauseCode};
 
 use super::failure::said;
 
-/// How many redirects of one dial are followed; those of a server that redirects in circles end here.
+/// How many redirects of one question are followed; those of a server that redirects in circles end here.
 const MOST: usize = 5;
 
-/// The redirects of one dial.
+/// The redirects of one question.
 #[derive(Default)]
 pub(super) struct Redirects {
     followed: usize,
 }
 
 impl Redirects {
-    /// Where to ask next. None: the error is no redirect.
+    /// Where to ask next, as ws or wss. None: the answer is no redirect.
     ///
     /// # Errors
     /// It is a redirect that is not followed.
-    pub fn next(&mut self, from: &Url, error: &Error) -> Option<Result<Url, Cause>> {
-        let Error::Http(answer) = error else { return None };
-        let status = answer.status();
+    pub fn next(&mut self, from: &Url, status: StatusCode, headers: &HeaderMap) -> Option<Result<Url, Cause>> {
         // 300 and 304 name no one place, 305 and 306 are deprecated.
         if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
             return None;
         }
-        let to = target(from, status, answer.headers());
+        let to = target(from, status, headers);
         if to.is_ok() && self.followed == MOST {
             return Some(Err(refused(status, &format!("more than {MOST} times"))));
         }
@@ -46,28 +43,40 @@ fn target(from: &Url, status: StatusCode, headers: &HeaderMap) -> Result<Url, Ca
     let nowhere = || refused(status, "without saying where to");
     let mut to = from.join(location.ok_or_else(nowhere)?).map_err(|_| nowhere())?;
     let Some(host) = to.host_str().map(|host| said(&host)) else { return Err(nowhere()) };
-    let secure = match to.scheme() {
-        "ws" | "http" => false,
-        "wss" | "https" => true,
-        other => return Err(refused(status, &format!("to {} on {host}, which is no WebSocket", said(&other)))),
+    let scheme = match to.scheme() {
+        "ws" | "http" => "ws",
+        "wss" | "https" => "wss",
+        other => {
+            let how = format!("to {} on {host}, which is neither WebSocket nor HTTP", said(&other));
+            return Err(refused(status, &how));
+        }
     };
-    let was_secure = from.scheme() == "wss";
-    if to.host_str() != from.host_str() {
-        return Err(refused(status, &format!("to another host, {host}")));
-    }
-    if was_secure && !secure {
-        return Err(refused(status, &format!("from wss to ws on {host}")));
-    }
-    if was_secure == secure && to.port_or_known_default() != from.port_or_known_default() {
-        let port = to.port_or_known_default().unwrap_or_default();
-        return Err(refused(status, &format!("to another port, {host}:{port}")));
-    }
     // None of these can fail: both schemes are of the kind that has a host.
-    let _ = to.set_scheme(if secure { "wss" } else { "ws" });
+    let _ = to.set_scheme(scheme);
     let _ = to.set_username(from.username());
     let _ = to.set_password(from.password());
     to.set_fragment(None);
+    same_server(from, &to).map_err(|other| refused(status, &format!("to {other}")))?;
     Ok(to)
+}
+
+/// Whether what is meant for the server of one URL may go to that of another; both are ws or wss.
+///
+/// # Errors
+/// In which way it is another server.
+pub(super) fn same_server(from: &Url, to: &Url) -> Result<(), String> {
+    let host = to.host_str().map(|host| said(&host)).unwrap_or_default();
+    if to.host_str() != from.host_str() {
+        return Err(format!("another host, {host}"));
+    }
+    if from.scheme() == "wss" && to.scheme() != "wss" {
+        return Err(format!("{host} without TLS"));
+    }
+    if from.scheme() == to.scheme() && to.port_or_known_default() != from.port_or_known_default() {
+        let port = to.port_or_known_default().unwrap_or_default();
+        return Err(format!("another port, {host}:{port}"));
+    }
+    Ok(())
 }
 
 fn refused(status: StatusCode, how: &str) -> Cause {
@@ -77,20 +86,18 @@ fn refused(status: StatusCode, how: &str) -> Cause {
 
 #[cfg(test)]
 mod tests {
-    use tokio_tungstenite::tungstenite::http::Response;
-
     use super::*;
 
-    fn answer(status: u16, location: Option<&str>) -> Error {
-        let mut answer = Response::builder().status(status);
-        if let Some(location) = location {
-            answer = answer.header(LOCATION, location);
-        }
-        Error::Http(Box::new(answer.body(None).unwrap()))
+    fn to(location: &str) -> HeaderMap {
+        HeaderMap::from_iter([(LOCATION, location.parse().unwrap())])
     }
 
-    fn next(from: &str, status: u16, location: &str) -> Option<Result<Url, Cause>> {
-        Redirects::default().next(&from.parse().unwrap(), &answer(status, Some(location)))
+    fn status(code: u16) -> StatusCode {
+        code.try_into().unwrap()
+    }
+
+    fn next(from: &str, code: u16, location: &str) -> Option<Result<Url, Cause>> {
+        Redirects::default().next(&from.parse().unwrap(), status(code), &to(location))
     }
 
     #[test]
@@ -118,32 +125,33 @@ mod tests {
         check("wss://h/a", "wss://evil.example/?x=secret", "to another host, evil.example");
         check("wss://h/a", "//evil.example", "to another host, evil.example");
         check("ws://h/a", "wss://h.evil.example", "to another host, h.evil.example");
-        check("wss://h/a", "ws://h/a", "from wss to ws on h");
-        check("wss://h/a", "http://h:443/a", "from wss to ws on h");
+        check("wss://h/a", "ws://h/a", "to h without TLS");
+        check("wss://h/a", "http://h:443/a", "to h without TLS");
         check("ws://h/a", "ws://h:81/a", "to another port, h:81");
         check("wss://h:8443/a", "https://h/a", "to another port, h:443");
-        check("ws://h/a", "ftp://h/a", "to ftp on h, which is no WebSocket");
+        check("ws://h/a", "ftp://h/a", "to ftp on h, which is neither WebSocket nor HTTP");
         check("ws://h/a", "mailto:me", "without saying where to");
         check("ws://h/a", "http://[", "without saying where to");
     }
 
     #[test]
     fn other_answers_are_no_redirects() {
-        for status in [200, 300, 304, 305, 404] {
-            assert!(next("ws://h", status, "/b").is_none(), "{status}");
+        for code in [200, 300, 304, 305, 404] {
+            assert!(next("ws://h", code, "/b").is_none(), "{code}");
         }
-        let none = Redirects::default().next(&"ws://h".parse().unwrap(), &answer(301, None)).unwrap().unwrap_err();
+        let nowhere = Redirects::default().next(&"ws://h".parse().unwrap(), status(301), &HeaderMap::new());
+        let none = nowhere.unwrap().unwrap_err();
         assert!(none.text.contains("without saying where to"), "{}", none.text);
     }
 
     #[test]
     fn circles_end() {
-        let (from, circle) = ("ws://h/".parse().unwrap(), answer(301, Some("/")));
+        let (from, circle) = ("ws://h/".parse().unwrap(), to("/"));
         let mut redirects = Redirects::default();
         for _ in 0..MOST {
-            redirects.next(&from, &circle).unwrap().unwrap();
+            redirects.next(&from, status(301), &circle).unwrap().unwrap();
         }
-        let cause = redirects.next(&from, &circle).unwrap().unwrap_err();
+        let cause = redirects.next(&from, status(301), &circle).unwrap().unwrap_err();
         assert!(cause.text.contains("more than 5 times"), "{}", cause.text);
     }
 }

@@ -1,5 +1,7 @@
-//! The upgrade request (RFC 6455, section 4.1). No `Origin` unless the settings have one: servers that check it allow
+//! The upgrade request (RFC 6455, section 4.1), and what every request to the server carries. No `Origin` unless the settings have one: servers that check it allow
 //! web pages, and this is none.
+
+use std::collections::BTreeMap;
 
 use data_encoding::BASE64;
 use percent_encoding::percent_decode_str;
@@ -9,16 +11,22 @@ use tokio_tungstenite::tungstenite::handshake::client::{Request, Response, gener
 use tokio_tungstenite::tungstenite::http::header::{
     AUTHORIZATION, HOST, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL,
 };
-use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue, Uri};
+use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use url::{Host, Url};
 
 use heartwire_core::cause::{Cause, CauseCode};
+use heartwire_core::dialect::Login;
 
+use super::redirect::same_server;
 use super::{DialRequest, said};
+use crate::secrets::Credentials;
 
 /// The credentials that the request carries: those of the headers, else the configured ones, else the URL's. Waits for
 /// the secret until `deadline`.
-pub(super) async fn authorization(from: &DialRequest, deadline: Instant) -> Result<Option<HeaderValue>, Cause> {
+pub(crate) async fn authorization(from: &DialRequest, deadline: Instant) -> Result<Option<HeaderValue>, Cause> {
+    if from.login == Login::InFrames {
+        return Ok(None);
+    }
     if from.headers.keys().any(|name| AUTHORIZATION == *name.as_str()) {
         return Ok(None);
     }
@@ -27,7 +35,7 @@ pub(super) async fn authorization(from: &DialRequest, deadline: Instant) -> Resu
 }
 
 /// A server that refused the credentials is asked again with what their place holds then.
-pub(super) fn judged(from: &DialRequest, cause: Cause) -> Cause {
+pub(crate) fn judged(from: &DialRequest, cause: Cause) -> Cause {
     if cause.code == CauseCode::Unauthorized {
         from.credentials.forget();
     }
@@ -42,29 +50,54 @@ pub(super) fn upgrade(from: &DialRequest, authorization: Option<HeaderValue>) ->
     let uri: Uri = url.as_str().parse().map_err(|_| wrong("the URL cannot be put into a request"))?;
     let mut request = Request::builder()
         .uri(uri)
-        .header(HOST, host_field(&url)?)
         .header("Connection", "Upgrade")
         .header("Upgrade", "websocket")
         .header("Sec-WebSocket-Version", "13")
         .header("Sec-WebSocket-Key", generate_key())
         .body(())
         .map_err(|_| wrong("the URL cannot be put into a request"))?;
-    let fields = request.headers_mut();
+    let mut own = fields(from, authorization)?;
+    if !from.subprotocols.is_empty() {
+        let offered = from.subprotocols.join(", ");
+        let offered = HeaderValue::from_str(&offered).map_err(|_| wrong("a subprotocol cannot be sent"))?;
+        own.insert(SEC_WEBSOCKET_PROTOCOL, offered);
+    }
+    request.headers_mut().extend(own);
+    Ok(request)
+}
+
+/// The same request to this URL, `http` or `https`, as a dial sees it. Headers and credentials go along only where the
+/// server is the same.
+pub(crate) fn beside(from: &DialRequest, url: &Url) -> Result<DialRequest, Cause> {
+    let mut to = DialRequest { url: url.clone(), ..from.clone() };
+    let scheme = if url.scheme() == "https" { "wss" } else { "ws" };
+    to.url.set_scheme(scheme).map_err(|()| wrong("what is to be fetched is not at a web address"))?;
+    let same = same_server(&from.url, &to.url).is_ok();
+    if !same {
+        to.headers = BTreeMap::new();
+        to.credentials = Credentials::default();
+    }
+    let (user, password) = if same { (from.url.username(), from.url.password()) } else { ("", None) };
+    // Neither can fail: the scheme is of the kind that has a host.
+    let _ = to.url.set_username(user);
+    let _ = to.url.set_password(password);
+    Ok(to)
+}
+
+/// The fields of every request to the server of the URL: its name, the connection's headers, and the credentials.
+pub(crate) fn fields(from: &DialRequest, authorization: Option<HeaderValue>) -> Result<HeaderMap, Cause> {
+    let host = HeaderValue::try_from(host_field(&from.url)?).map_err(|_| wrong("the URL's host cannot be sent"))?;
+    let mut fields = HeaderMap::from_iter([(HOST, host)]);
     for (name, value) in &from.headers {
         let wrong = || wrong(&format!("the header {name:?} cannot be sent"));
         let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
         let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| wrong())?;
         fields.insert(key, value);
     }
-    if !from.subprotocols.is_empty() {
-        let offered = from.subprotocols.join(", ");
-        let offered = HeaderValue::from_str(&offered).map_err(|_| wrong("a subprotocol cannot be sent"))?;
-        fields.insert(SEC_WEBSOCKET_PROTOCOL, offered);
-    }
     if let Some(authorization) = authorization {
         fields.insert(AUTHORIZATION, authorization);
     }
-    Ok(request)
+    Ok(fields)
 }
 
 /// What of the answer nobody else looks at: none of the extensions, which all change the frames, is offered, so the server

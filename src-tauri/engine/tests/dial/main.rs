@@ -13,6 +13,7 @@ mod fake_proxies;
 #[cfg(target_os = "linux")]
 mod offline;
 mod pins;
+#[path = "../common/pki.rs"]
 mod pki;
 mod real_proxies;
 mod redirects;

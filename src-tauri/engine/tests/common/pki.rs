@@ -1,4 +1,5 @@
 //! Authorities and certificates made for one test.
+#![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
