@@ -114,7 +114,7 @@ async fn by_link(url: &str, limits: Limits) -> Result<Option<Beyond>, Failure> {
                     break;
                 }
             },
-            DriverEventKind::RoundTrip(_) | DriverEventKind::ResumeDropped(_) => {}
+            _ => {}
         }
     }
     drop(events);

@@ -23,7 +23,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 None => println!("{:?}", status.state),
             },
             DriverEventKind::RoundTrip(time) => println!("the heartbeat was answered after {time:?}"),
-            DriverEventKind::ResumeDropped(_) => println!("messages may be missing"),
+            DriverEventKind::ResumeDropped(_) | DriverEventKind::FetchFailed(_) => println!("messages may be missing"),
             DriverEventKind::Received(_, items) => items.iter().for_each(|item| {
                 if let Item::Message(message) = item {
                     println!("> {}", message.body);

@@ -304,7 +304,10 @@ impl Run {
             CaughtUp::Together(summary) => {
                 prop_assert!(!few && summary.missed);
                 prop_assert_eq!(summary.counts.get(name), Some(&(held.len() as u64)));
-                prop_assert_eq!((summary.counts.len(), Some(summary.first_id)), (1, held.iter().map(|(id, _)| *id).min()));
+                prop_assert_eq!(
+                    (summary.counts.len(), Some(summary.first_id)),
+                    (1, held.iter().map(|(id, _)| *id).min())
+                );
                 self.showed(now, name, 3);
             }
         }

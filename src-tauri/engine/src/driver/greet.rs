@@ -2,12 +2,12 @@
 //! one way from what it says to the link, the socket and the outbox.
 
 use std::mem;
-use std::task::Context;
+use std::task::{Context, Poll};
 
 use tokio::time::Instant;
 
 use heartwire_core::cause::{Cause, CauseCode};
-use heartwire_core::dialect::{Effects, Item, Login, Opening};
+use heartwire_core::dialect::{Effects, Fetched, Item, Login, Opening};
 use heartwire_core::link::{Generation, Heartbeat, HeartbeatKind, Input};
 use heartwire_core::secret::Secret;
 use heartwire_core::time::Moment;
@@ -16,7 +16,11 @@ use super::DriverEventKind;
 use super::open::{End, Open};
 use super::run::{Driver, Wire};
 use crate::dial::{self, DialRequest};
+use crate::fetch::{Event, Fetching};
 use crate::socket::Socket;
+
+/// How many parts of a fetch are taken before others get their turn.
+const PARTS: usize = 512;
 
 /// What the dialect of a new socket is told.
 pub(super) struct Greeting {
@@ -25,14 +29,13 @@ pub(super) struct Greeting {
     random: u64,
 }
 
-/// Opens a socket. Credentials that the dialect sends itself are not in the upgrade request.
-pub(super) async fn dial(mut request: DialRequest, login: Login, random: u64) -> Result<(Socket, Greeting), Cause> {
-    let own = match login {
+/// Opens a socket, once there are the credentials that the dialect sends itself.
+pub(super) async fn dial(request: DialRequest, random: u64) -> Result<(Socket, Greeting), Cause> {
+    let own = match request.login {
         Login::InRequest => None,
         Login::InFrames => {
-            let credentials = mem::take(&mut request.credentials);
             let deadline = Instant::now() + request.connect_timeout;
-            credentials.login(deadline, request.connect_timeout).await?
+            request.credentials.login(deadline, request.connect_timeout).await?
         }
     };
     let (user, secret) = own.map_or((None, None), |(user, secret)| (user, Some(secret)));
@@ -75,6 +78,13 @@ impl Driver {
         if effects.heartbeat_answered {
             self.input_at(now, Input::HeartbeatAnswered(generation));
         }
+        if let Some(fetch) = effects.fetch {
+            let fetching = Fetching::new(&self.request, fetch, rand::random());
+            if let Some(open) = self.open(generation) {
+                open.fetching = Some(fetching);
+                self.again = true;
+            }
+        }
         self.give(generation, effects.items, cx);
         if let Some(cause) = effects.fatal {
             if cause.code == CauseCode::Unauthorized {
@@ -84,6 +94,42 @@ impl Driver {
         } else if let Some(cause) = effects.end {
             self.ended(now, End::broken(cause));
         }
+    }
+
+    /// Takes what the fetch beside the socket brought. True: there may be more.
+    pub(super) fn fetch(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut effects = Effects::default();
+        let Wire::Open(open) = &mut self.wire else { return false };
+        let generation = open.generation;
+        let mut failed = None;
+        let mut parts = 0;
+        // As with reading: nothing is taken while the consumer has not taken the last.
+        while parts < PARTS && effects.fetch.is_none() && !self.outbox.holds_items() {
+            let Some(Poll::Ready(event)) = open.fetching.as_mut().map(|fetching| fetching.poll_next(cx)) else { break };
+            parts += 1;
+            match event {
+                Event::Part(part) => self.dialect.fetched(Fetched::Part(&part), &mut effects),
+                Event::Broken(cause) => {
+                    self.dialect.fetched(Fetched::Broken, &mut effects);
+                    failed = Some(cause);
+                }
+                Event::End => {
+                    open.fetching = None;
+                    self.dialect.fetched(Fetched::End, &mut effects);
+                }
+                Event::Refused(status) => {
+                    open.fetching = None;
+                    self.dialect.fetched(Fetched::Refused(status), &mut effects);
+                }
+            }
+        }
+        if parts > 0 {
+            self.act(self.now(), generation, effects, cx);
+        }
+        if let Some(cause) = failed {
+            self.outbox.push(DriverEventKind::FetchFailed(cause));
+        }
+        parts == PARTS
     }
 
     /// The handshake is done, the dialect's own included: the connection counts as connected.

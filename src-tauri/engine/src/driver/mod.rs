@@ -19,7 +19,7 @@
 //!     match event.kind {
 //!         DriverEventKind::Received(_, items) => println!("{items:?}"),
 //!         DriverEventKind::Status(status, _) => println!("{:?}", status.state),
-//!         DriverEventKind::RoundTrip(_) | DriverEventKind::ResumeDropped(_) => {}
+//!         _ => {}
 //!     }
 //! }
 //! # }
@@ -43,6 +43,7 @@ use futures_channel::mpsc::{UnboundedSender, unbounded};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use heartwire_core::cause::Cause;
 use heartwire_core::dialect::{Dialect, Dialects, Item};
 use heartwire_core::link::{Generation, LinkStatus, NotSent, ResumeData};
 use heartwire_core::settings::Connection;
@@ -101,6 +102,8 @@ pub enum DriverEventKind {
     /// The server did not take this cursor: the next socket begins anew, and what lies between is a gap. Only of dialects
     /// whose handshake goes on from a cursor.
     ResumeDropped(ResumeData),
+    /// What the dialect fetches beside the socket could not be had, and is asked for again.
+    FetchFailed(Cause),
     /// What the dialect made of what came on the socket of this generation, in this order. Until this is taken from the
     /// channel nothing more is read.
     Received(Generation, Vec<Item>),

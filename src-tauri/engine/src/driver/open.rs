@@ -14,6 +14,7 @@ use heartwire_core::link::{Generation, NotSent, Path};
 use super::sends::{Sends, Told};
 use super::{closed, path};
 use crate::dial::{broke, lost};
+use crate::fetch::Fetching;
 use crate::socket::Socket;
 
 /// How long, and at most how many frames and about how many bytes, are read before others get their turn. Time is what
@@ -48,6 +49,8 @@ pub(super) struct Open {
     reading_paused: bool,
     /// The handshake is done, the dialect's own included.
     pub(super) ready: bool,
+    /// What the dialect asked for beside the socket; it goes with it.
+    pub(super) fetching: Option<Fetching>,
 }
 
 enum Closing {
@@ -113,6 +116,7 @@ impl Open {
             hearing_out: None,
             reading_paused: false,
             ready: false,
+            fetching: None,
         }
     }
 

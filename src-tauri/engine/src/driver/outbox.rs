@@ -51,7 +51,10 @@ impl Outbox {
     pub(super) fn messages(&self) -> usize {
         let messages = |kind: &DriverEventKind| match kind {
             DriverEventKind::Received(_, items) => items.iter().filter(|item| matches!(item, Item::Message(_))).count(),
-            DriverEventKind::Status(..) | DriverEventKind::RoundTrip(_) | DriverEventKind::ResumeDropped(_) => 0,
+            DriverEventKind::Status(..)
+            | DriverEventKind::RoundTrip(_)
+            | DriverEventKind::ResumeDropped(_)
+            | DriverEventKind::FetchFailed(_) => 0,
         };
         self.waiting.iter().map(messages).sum()
     }

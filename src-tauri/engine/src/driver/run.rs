@@ -81,7 +81,7 @@ pub(super) struct Driver {
     /// The newest of them.
     last_send: SendId,
     /// Something was done that an earlier step of the round may have to look at.
-    again: bool,
+    pub(super) again: bool,
     /// Since when it is to end.
     stopping: Option<Instant>,
 }
@@ -138,7 +138,7 @@ impl Driver {
             self.commands(now, cx);
             self.outbox.poll_send(cx);
             self.dialing(cx);
-            let more = self.read(cx);
+            let more = self.read(cx) | self.fetch(cx);
             self.write(cx);
             self.outbox.poll_send(cx);
             if self.is_done() {

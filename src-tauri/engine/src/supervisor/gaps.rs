@@ -140,6 +140,11 @@ impl Run {
         self.writes.push_steps(steps);
     }
 
+    /// No more of what was missed comes for now: what is on its way to the disk is notified as it is.
+    pub(super) fn no_more_for_now(&mut self, id: ConnectionId) {
+        self.writes.push_steps([Step::Then(Then::Told(id))]);
+    }
+
     /// The server does not go on from the cursor.
     pub(super) fn cursor_dropped(&mut self, id: ConnectionId) {
         let Some(link) = self.state.links.get(&id) else { return };
@@ -160,9 +165,15 @@ impl Run {
                     self.command(id, Command::Committed(generation, mark));
                 }
             }
+            Then::Told(id) => {
+                if let Some(link) = self.state.links.get(&id) {
+                    self.popups.caught_up(&link.connection.name);
+                }
+            }
             Then::CaughtUp(id, generation, caught_up) => {
                 let Some(link) = self.state.links.get_mut(&id) else { return };
                 let name = link.connection.name.clone();
+                self.popups.caught_up(&name);
                 if let Some(closed) = link.caught_up(generation, caught_up, now_ms()) {
                     self.writes.push(Write::Gaps(name, (closed.from_ms, closed.to_ms), closed.missing));
                     self.state.emit([closed.event]);

@@ -69,6 +69,8 @@ pub struct Changed {
     pub begin: Option<BeginSpan>,
     /// A new count of attempts for the outage that lasts.
     pub attempts: Option<u32>,
+    /// A socket is gone.
+    pub lost: bool,
     /// For the listener.
     pub event: Event,
 }
@@ -141,6 +143,7 @@ impl LinkRecord {
             self.heartbeat = None;
         }
         self.retry_at_ms = retry_in.map(|wait| now_ms.saturating_add(millis(wait)));
+        let lost = self.state == LinkState::Connected && status.state != LinkState::Connected;
         let event = self.state_event(&status, retry_in, now_ms);
         let begin = self.span_for(&status, now_ms);
         let lasting_outage = begin.is_none() && matches!(self.past.open, Some((SpanKind::Down, _)));
@@ -161,7 +164,7 @@ impl LinkRecord {
         }
         self.state = status.state;
         self.status = Some(status);
-        Changed { end, begin, attempts, event }
+        Changed { end, begin, attempts, lost, event }
     }
 
     /// This computer slept and woke: in between nothing lasted. Some: what was is ended then, and goes on from now.

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use heartwire_core::attention::{Attention, Decision, NOT_STORED, Summary, Words};
-use heartwire_core::message::Message;
+use heartwire_core::attention::{Attention, CaughtUp, Decision, NOT_STORED, Summary, Words};
+use heartwire_core::message::{Arrival, Message};
 use heartwire_core::settings::{General, Language};
 use heartwire_core::time::Moment;
 use tokio::sync::mpsc;
@@ -61,12 +61,14 @@ impl Popups {
         self.marked = store.notified_up_to().await?;
         let (due, total) = store.due_after(self.marked, REPEATED).await?;
         for stored in &due {
-            self.decide(&stored.connection, stored.id, &stored.message);
+            // Whatever it was, it waited long enough.
+            let message = Message { arrival: Arrival::Live, ..stored.message.clone() };
+            self.decide(&stored.connection, stored.id, &message);
         }
         let others = total.saturating_sub(due.len() as u64);
         if let Some(last) = due.last().filter(|_| others > 0 && self.wanted) {
             let counts = BTreeMap::from([(String::new(), others)]);
-            let summary = Summary { counts, latest_title: String::new(), first_id: last.id + 1 };
+            let summary = Summary { counts, missed: false, latest_title: String::new(), first_id: last.id + 1 };
             self.show(Popup::summary(&summary, self.words));
         }
         Ok(())
@@ -91,7 +93,19 @@ impl Popups {
         }
         match self.attention.decide(self.now(), connection, id, message) {
             Decision::Notify => self.show(Popup::message(connection, message, id)),
-            Decision::Fold | Decision::Silent => {}
+            Decision::Fold | Decision::Hold | Decision::Silent => {}
+        }
+    }
+
+    /// All that a connection missed was decided on, or no more of it will come for now.
+    pub fn caught_up(&mut self, connection: &str) {
+        match self.attention.caught_up(self.now(), connection) {
+            CaughtUp::Each(messages) => {
+                for (id, message) in messages {
+                    self.show(Popup::message(connection, &message, id));
+                }
+            }
+            CaughtUp::Together(summary) => self.show(Popup::summary(&summary, self.words)),
         }
     }
 

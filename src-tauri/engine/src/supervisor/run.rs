@@ -221,6 +221,8 @@ impl Run {
             }
             DriverEventKind::Received(generation, items) => self.received(event.id, generation, items),
             DriverEventKind::ResumeDropped(_) => self.cursor_dropped(event.id),
+            // It is tried again, and the gap stays open; what has come already need not wait for that.
+            DriverEventKind::FetchFailed(_) => self.no_more_for_now(event.id),
         }
     }
 
@@ -238,8 +240,12 @@ impl Run {
         if let Some(attempts) = changed.attempts {
             self.writes.push(Write::Attempts(name, attempts));
         }
+        let lost = changed.lost;
         self.state.emit([changed.event]);
         self.state.dirty = true;
+        if lost {
+            self.no_more_for_now(id);
+        }
     }
 
     fn written(&mut self, outcome: Outcome) {

@@ -34,6 +34,8 @@ pub enum Step {
 pub enum Then {
     /// All that was missed has been given, or cannot be.
     CaughtUp(ConnectionId, Generation, CaughtUp),
+    /// What has come by now of what was missed is all for a while.
+    Told(ConnectionId),
     /// The dialect may acknowledge to its server.
     Committed(ConnectionId, Generation, u64),
 }

@@ -27,6 +27,7 @@ pub struct Watch {
     pub withdrawn: Vec<Withdrawal>,
     pub statuses: Vec<LinkStatus>,
     pub round_trips: usize,
+    pub failed_fetches: usize,
     /// The newest cursor that was committed.
     pub cursor: Option<ResumeData>,
     /// Whether marks are acknowledged; false: as if the disk never answered.
@@ -70,6 +71,7 @@ impl Watch {
             withdrawn: Vec::new(),
             statuses: Vec::new(),
             round_trips: 0,
+            failed_fetches: 0,
             cursor,
             commits: true,
         }
@@ -151,6 +153,7 @@ impl Watch {
             DriverEventKind::Status(status, _) => self.statuses.push(status),
             DriverEventKind::RoundTrip(_) => self.round_trips += 1,
             DriverEventKind::ResumeDropped(_) => self.cursor = None,
+            DriverEventKind::FetchFailed(_) => self.failed_fetches += 1,
             DriverEventKind::Received(generation, items) => {
                 for item in items {
                     match &item {

@@ -113,7 +113,7 @@ impl Heard {
                 }
             }
             DriverEventKind::RoundTrip(_) => self.round_trips += 1,
-            DriverEventKind::ResumeDropped(_) => {}
+            DriverEventKind::ResumeDropped(_) | DriverEventKind::FetchFailed(_) => {}
         }
     }
 

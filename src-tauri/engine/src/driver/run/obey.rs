@@ -32,7 +32,7 @@ impl Driver {
                 let random = rand::random();
                 let mut request = self.request.clone();
                 request.url = (self.spec.address)(&request.url, random);
-                self.wire = Wire::Dialing(generation, Box::pin(dial(request, self.spec.login, random)));
+                self.wire = Wire::Dialing(generation, Box::pin(dial(request, random)));
             }
             Output::Send(generation, frame, id) => {
                 let told = id.and_then(|id| self.asking.remove(&id));
