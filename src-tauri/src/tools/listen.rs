@@ -134,10 +134,14 @@ fn words(event: &Event, zone: &TimeZone) -> String {
         Event::Message { at, connection, title, body, .. } => {
             format!("{} {connection}: message: {title}: {}", time(*at, zone), one_line(body, super::LINE_CHARS))
         }
-        Event::Gap { at, connection, from, to, recovered, complete } => {
-            let missing = if *complete { "nothing is missing" } else { "messages may be missing" };
+        Event::Withdrawn { at, connection, key } => {
+            format!("{} {connection}: taken back: {}", time(*at, zone), one_line(key, super::LINE_CHARS))
+        }
+        Event::Gap { at, connection, from, to, recovered, complete, missing } => {
+            let state = if *complete { "nothing is missing" } else { "messages may be missing" };
+            let why = missing.map(|missing| format!(": {}", missing.reason())).unwrap_or_default();
             let (at, from, to) = (time(*at, zone), time(*from, zone), time(*to, zone));
-            format!("{at} {connection}: was away from {from} to {to}; {recovered} fetched, {missing}")
+            format!("{at} {connection}: was away from {from} to {to}; {recovered} fetched, {state}{why}")
         }
     }
 }
@@ -150,6 +154,7 @@ fn time(at: Timestamp, zone: &TimeZone) -> String {
 mod tests {
     use super::*;
     use heartwire_core::cause::CauseView;
+    use heartwire_core::dialect::Missing;
     use heartwire_core::view::LinkState;
 
     #[test]
@@ -181,9 +186,22 @@ mod tests {
             Event::Message { at, connection: connection(), id, title, body, priority, caught_up },
             "03:04:05.678 crm: message: T: a b",
         );
+        let gap = |recovered, missing: Option<Missing>| {
+            let (connection, complete) = (connection(), missing.is_none());
+            Event::Gap { at, connection, from: at, to: at, recovered, complete, missing }
+        };
         check(
-            Event::Gap { at, connection: connection(), from: at, to: at, recovered: 0, complete: false },
-            "03:04:05.678 crm: was away from 03:04:05.678 to 03:04:05.678; 0 fetched, messages may be missing",
+            gap(0, Some(Missing::NoReplay)),
+            "03:04:05.678 crm: was away from 03:04:05.678 to 03:04:05.678; 0 fetched, messages may be missing: this server \
+             cannot send again what was missed",
+        );
+        check(
+            gap(12, None),
+            "03:04:05.678 crm: was away from 03:04:05.678 to 03:04:05.678; 12 fetched, nothing is missing",
+        );
+        check(
+            Event::Withdrawn { at, connection: connection(), key: "order 7".into() },
+            "03:04:05.678 crm: taken back: order 7",
         );
     }
 }

@@ -279,6 +279,7 @@ fn check_lines(seen: &[Event], preset: &str) {
             Event::State { at, connection, .. }
             | Event::Heartbeat { at, connection, .. }
             | Event::Message { at, connection, .. }
+            | Event::Withdrawn { at, connection, .. }
             | Event::Gap { at, connection, .. } => (*at, connection),
         };
         assert_eq!(connection, "feed", "{preset}");

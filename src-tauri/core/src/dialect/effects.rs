@@ -127,6 +127,16 @@ impl Missing {
         }
     }
 
+    /// The same for people: half a sentence.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::NoReplay => "this server cannot send again what was missed",
+            Self::Expired => "it was longer than the server keeps messages",
+            Self::CursorLost => "the server does not know any more how far it was",
+            Self::Refused => "the server does not give what was missed",
+        }
+    }
+
     /// The one of this word.
     pub fn from_word(word: &str) -> Option<Self> {
         [Self::NoReplay, Self::Expired, Self::CursorLost, Self::Refused].into_iter().find(|it| it.word() == word)
