@@ -172,11 +172,20 @@ fn migrate(database: &mut Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// Ends the spans that a crash left open at the last moment the program is known to have run. Writes in any case, so
-/// that a file that cannot be written is noticed now and not with the first message.
+/// Ends the spans that a crash left open at the last moment the program is known to have run: when it said so, or when
+/// the connection's last message came. Writes in any case, so that a file that cannot be written is noticed now and not
+/// with the first message.
 fn end_spans_of_crash(database: &Connection) -> rusqlite::Result<()> {
     database.execute(
-        "UPDATE span SET until_ms = max(from_ms, coalesce((SELECT at_ms FROM alive), from_ms)) WHERE until_ms IS NULL",
+        "UPDATE span SET until_ms = max(
+             from_ms,
+             coalesce((SELECT at_ms FROM alive), from_ms),
+             coalesce(
+                 (SELECT at_ms FROM message WHERE message.connection = span.connection AND arrival = 0
+                  ORDER BY at_ms DESC LIMIT 1),
+                 from_ms
+             )
+         ) WHERE until_ms IS NULL",
         [],
     )?;
     Ok(())

@@ -1,0 +1,79 @@
+//! No message is lost: numbered messages of a real server, through a proxy that breaks every connection in every way it
+//! knows, to a Heartwire that is killed again and again. In the end the database has each number once and in order; where
+//! the server cannot send again what was missed, every number that is missing lies in a gap that the history shows.
+//!
+//! A few thousand messages and some kills here; `cargo xtask loss` runs 100,000 messages and 200 kills of each
+//! (`HEARTWIRE_LOSS_MESSAGES`, `HEARTWIRE_LOSS_KILLS`). `HEARTWIRE_LOSS_SEED` runs one that failed again.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "helpers of tests fail the test")]
+#![expect(clippy::print_stdout, reason = "the child tells its parent what it has, and the figures are worth a line")]
+#![allow(dead_code, reason = "each test binary uses its own part of what they share")]
+
+mod child;
+#[path = "../common/proxy/mod.rs"]
+mod proxy;
+mod run;
+#[path = "../dialects/server.rs"]
+mod server;
+mod verdict;
+
+use serde_json::{Value, json};
+
+use run::{Numbers, Trial, run};
+use server::Server;
+
+/// Runs a trial, or, in the process that a trial starts, its Heartwire.
+macro_rules! trial {
+    ($name:ident, $trial:expr) => {
+        #[test]
+        fn $name() {
+            if !child::run_if_asked() {
+                run(stringify!($name), $trial);
+            }
+        }
+    };
+}
+
+trial!(plain, || {
+    let server = Server::node("recipe.cjs", &["heartbeat-echo"]);
+    Trial {
+        keys: |port| json!({ "url": format!("ws://127.0.0.1:{port}/"), "dialect": "plain" }),
+        replays: false,
+        in_stored_order: true,
+        numbers: Box::new(EachByItself { server, order: |number| json!({ "do": "send", "text": number.to_string() }) }),
+    }
+});
+
+/// A server that is told to publish a run of numbers.
+struct Ordered {
+    server: Server,
+    order: fn(u32, u32) -> Value,
+}
+
+impl Numbers for Ordered {
+    fn port(&self) -> u16 {
+        self.server.port
+    }
+
+    fn publish(&mut self, from: u32, count: u32) {
+        self.server.order(&(self.order)(from, count));
+    }
+}
+
+/// A server that is told each number by itself.
+struct EachByItself {
+    server: Server,
+    order: fn(u32) -> Value,
+}
+
+impl Numbers for EachByItself {
+    fn port(&self) -> u16 {
+        self.server.port
+    }
+
+    fn publish(&mut self, from: u32, count: u32) {
+        for number in from..from + count {
+            self.server.order(&(self.order)(number));
+        }
+    }
+}
