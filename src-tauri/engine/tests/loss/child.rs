@@ -5,7 +5,7 @@ use std::io::{Read, stdin};
 use std::path::{Path, PathBuf};
 
 use heartwire_core::listen::Event;
-use heartwire_core::view::LinkState;
+use heartwire_core::view::{GapView, LinkState};
 use heartwire_engine::environment::{Environment, EnvironmentSource};
 use heartwire_engine::paths::Paths;
 use heartwire_engine::secrets::Keyring;
@@ -52,7 +52,17 @@ async fn keep(home: &Path) {
             }
         }
     });
+    let mut snapshots = handle.snapshots();
+    let watched = tokio::spawn(async move {
+        while snapshots.changed().await.is_ok() {
+            let snapshot = snapshots.borrow_and_update().clone();
+            let is_connected = snapshot.connections.iter().all(|link| link.state == LinkState::Connected);
+            let open = snapshot.history.iter().filter(|row| row.gap == GapView::Open).count();
+            println!("open {}.", if is_connected { open } else { usize::MAX });
+        }
+    });
     tokio::task::spawn_blocking(|| stdin().read_to_end(&mut Vec::new()).unwrap()).await.unwrap();
     handle.stop().await;
     told.abort();
+    watched.abort();
 }

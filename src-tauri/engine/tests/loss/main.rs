@@ -37,7 +37,9 @@ macro_rules! trial {
 trial!(plain, || {
     let server = Server::node("recipe.cjs", &["heartbeat-echo"]);
     Trial {
-        keys: |port| json!({ "url": format!("ws://127.0.0.1:{port}/"), "dialect": "plain" }),
+        dialect: "plain",
+        path: "/",
+        more: "",
         replays: false,
         in_stored_order: true,
         numbers: Box::new(EachByItself { server, order: |number| json!({ "do": "send", "text": number.to_string() }) }),
