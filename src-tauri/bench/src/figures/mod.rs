@@ -3,6 +3,7 @@
 mod back;
 mod black_hole;
 mod cycles;
+mod kept;
 mod many;
 mod memory;
 mod messages;
@@ -39,6 +40,8 @@ enum Task {
     Back,
     /// Messages a second on one connection
     Messages,
+    /// Messages a second from one connection into the database
+    Kept,
     /// Memory a connection
     Memory,
     /// Wakeups an hour of an idle connection
@@ -53,6 +56,8 @@ enum Task {
     Client { way: Way, port: u16 },
     #[command(hide = true)]
     Pour { size: usize, messages: usize },
+    #[command(hide = true)]
+    Count { messages: usize },
 }
 
 /// How a figure is measured.
@@ -79,12 +84,14 @@ fn run(line: &Line) -> Result<(), Failure> {
         Task::BlackHole => runtime.block_on(black_hole::black_hole(how)),
         Task::Back => runtime.block_on(back::back(how)),
         Task::Messages => runtime.block_on(messages::messages(how)),
+        Task::Kept => runtime.block_on(kept::kept(how)),
         Task::Memory => memory::memory(how),
         Task::Wakeups => wakeups::wakeups(how),
         Task::Many => many::many(how),
         Task::Cycles => runtime.block_on(cycles::cycles(how)),
         Task::Serve { kind } => runtime.block_on(server::serve(kind)),
         Task::Pour { size, messages } => messages::pour(size, messages),
+        Task::Count { messages } => kept::count(messages),
         Task::Client { way, port } => runtime.block_on(client::client(way, port)),
     };
     runtime.shutdown_background();

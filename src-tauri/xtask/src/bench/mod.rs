@@ -42,10 +42,11 @@ enum By {
     App(fn(&Path) -> Result<Vec<Row>, Failure>),
 }
 
-const FIGURES: [Figure; 9] = [
+const FIGURES: [Figure; 10] = [
     Figure { name: "black-hole", what: "a peer that falls silent", by: By::Link },
     Figure { name: "back", what: "the server's return", by: By::Link },
     Figure { name: "messages", what: "messages a second on one connection", by: By::Link },
+    Figure { name: "kept", what: "messages a second into the database", by: By::Link },
     Figure { name: "memory", what: "memory of 2,000 connections", by: By::Link },
     Figure { name: "wakeups", what: "wakeups of an idle connection", by: By::Link },
     Figure { name: "many", what: "10,000 connections", by: By::Link },
