@@ -36,6 +36,9 @@ pub enum Role {
     Check {
         /// The configuration; without it the person's own.
         file: Option<PathBuf>,
+        /// Also try this connection out, step by step, from its secret to its first message.
+        #[arg(long, value_name = "NAME")]
+        connect: Option<String>,
     },
     /// Send text over a connection of the running app.
     Send {
@@ -112,6 +115,8 @@ mod tests {
             "heartwire listen --config a.toml",
             "heartwire check",
             "heartwire check a.toml",
+            "heartwire check --connect crm",
+            "heartwire check a.toml --connect crm",
             "heartwire send crm hello",
             "heartwire secret crm",
             "heartwire status --json",
@@ -123,6 +128,7 @@ mod tests {
         for line in [
             "heartwire fly",
             "heartwire send crm",
+            "heartwire check --connect",
             "heartwire secret crm hunter2",
             "heartwire --window status",
             "heartwire demo-server --port x",

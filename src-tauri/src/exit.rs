@@ -73,7 +73,8 @@ pub fn of_reply(reply: Reply) -> Ended {
         | Reply::Snapshot { .. }
         | Reply::Settings { .. }
         | Reply::History { .. }
-        | Reply::Messages { .. } => Ok(ExitCode::SUCCESS),
+        | Reply::Messages { .. }
+        | Reply::Tested { .. } => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         Some(Role::Send { name, text }) => tools::ask::send(name, text),
         Some(Role::Secret { name }) => tools::secret::run(name),
         Some(Role::Listen(options)) => tools::listen::run(&options),
-        Some(Role::Check { file }) => tools::check::run(file.as_deref()),
+        Some(Role::Check { file, connect }) => tools::check::run(file.as_deref(), connect.as_deref()),
         Some(Role::Status { json }) => tools::ask::status(json),
         Some(Role::DemoServer { port, script }) => tools::demo_server::run(port, script.as_deref()),
     };

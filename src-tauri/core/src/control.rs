@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::secret::Secret;
 use crate::settings::{ConnectionForm, FieldError, General, Preset};
+use crate::trial::StepView;
 use crate::view::{MessageView, OutageView, Snapshot};
 
 /// The longest line either side accepts, in bytes; a longer one closes the control connection.
@@ -124,6 +125,12 @@ pub enum Request {
         #[cfg_attr(feature = "bindings", ts(type = "string"))]
         secret: Secret,
     },
+    /// Try a connection out from its secret to its first message, on a socket of its own. Nothing that comes is stored or
+    /// shown.
+    TestConnection {
+        /// Which connection.
+        connection: String,
+    },
     /// Save the general settings.
     SaveGeneral {
         /// All of them.
@@ -181,6 +188,11 @@ pub enum Reply {
         rows: Vec<MessageView>,
         /// Whether there are older ones.
         more: bool,
+    },
+    /// See [`Request::TestConnection`].
+    Tested {
+        /// In the order in which they were made.
+        steps: Vec<StepView>,
     },
     /// What was entered cannot be; nothing was saved.
     Invalid {

@@ -13,4 +13,5 @@ pub mod secret;
 pub mod settings;
 pub mod text;
 pub mod time;
+pub mod trial;
 pub mod view;

@@ -19,7 +19,7 @@ use heartwire_core::cause::{Cause, CauseCode};
 use heartwire_core::dialect::Fetch;
 use heartwire_core::link::{Backoff, Jitter};
 
-use crate::dial::DialRequest;
+use crate::dial::{DialRequest, Passed, Watch};
 use answer::Body;
 use ask::{Question, Reply};
 
@@ -65,6 +65,7 @@ pub enum Event {
 impl Fetching {
     /// A fetch beside the socket of this request, which begins when it is polled first. The seed decides its delays.
     pub fn new(request: &DialRequest, fetch: Fetch, seed: u64) -> Self {
+        request.watch.tell(Passed::Fetching);
         let question = Arc::new(Question { request: request.clone(), fetch });
         let state = State::Asking(Box::pin(question.clone().ask()));
         Self { question, state, failures: 0, told: None, rng: SmallRng::seed_from_u64(seed) }
@@ -78,6 +79,8 @@ impl Fetching {
                     Ok(Reply::Body(body)) => self.state = State::Reading(body),
                     Ok(Reply::Refused(status)) => {
                         self.state = State::Over;
+                        let text = format!("the server answered the request for messages with {status}");
+                        self.watch().tell(Passed::Fetched(Err(&Cause::new(CauseCode::Http(status), text))));
                         return Poll::Ready(Event::Refused(status));
                     }
                     Err(cause) => return Poll::Ready(self.broken(cause)),
@@ -88,6 +91,7 @@ impl Fetching {
                         if let State::Reading(body) = std::mem::replace(&mut self.state, State::Over) {
                             body.end();
                         }
+                        self.watch().tell(Passed::Fetched(Ok(())));
                         return Poll::Ready(Event::End);
                     }
                     Err(cause) => return Poll::Ready(self.broken(cause)),
@@ -101,7 +105,12 @@ impl Fetching {
         }
     }
 
+    fn watch(&self) -> &Watch {
+        &self.question.request.watch
+    }
+
     fn broken(&mut self, cause: Cause) -> Event {
+        self.watch().tell(Passed::Fetched(Err(&cause)));
         self.failures = self.failures.saturating_add(1);
         let wait = BACKOFF.again(self.failures, cause.retry_after, &mut self.rng);
         // The connection is closed before the wait.

@@ -18,3 +18,4 @@ pub mod socket;
 pub mod store;
 pub mod supervisor;
 pub mod tls;
+pub mod trial;

@@ -108,7 +108,8 @@ async fn ask(handle: Handle, requests: Vec<Request>) {
             | Reply::Snapshot { .. }
             | Reply::Settings { .. }
             | Reply::History { .. }
-            | Reply::Messages { .. } => {}
+            | Reply::Messages { .. }
+            | Reply::Tested { .. } => {}
         }
     }
 }

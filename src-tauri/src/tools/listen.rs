@@ -67,7 +67,7 @@ async fn listen(settings: Loaded, json: bool) -> Ended {
 }
 
 /// The tray app's entries: what a person gave it counts here too.
-fn keyring() -> Keyring {
+pub(super) fn keyring() -> Keyring {
     Keyring::session(Paths::new().map_or_else(|_| "heartwire".to_owned(), |paths| paths.keyring_service))
 }
 

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests as a whole: their helpers may fail them too")]
 
 mod causes;
+mod check;
 mod desktop;
 mod faults;
 mod listen;

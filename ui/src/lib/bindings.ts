@@ -403,6 +403,11 @@ attempts: number,
 gap: GapView, };
 
 /**
+ * How a step went.
+ */
+export type Outcome = "ok" | "failed" | "skipped";
+
+/**
  * A file of `config/presets`.
  */
 export type Preset = {
@@ -549,7 +554,11 @@ rows: Array<MessageView>,
 /**
  * Whether there are older ones.
  */
-more: boolean, } | { "kind": "invalid",
+more: boolean, } | { "kind": "tested",
+/**
+ * In the order in which they were made.
+ */
+steps: Array<StepView>, } | { "kind": "invalid",
 /**
  * Every error, each at its field.
  */
@@ -631,7 +640,11 @@ connection: string,
 /**
  * The password or token.
  */
-secret: string, } | { "kind": "save-general",
+secret: string, } | { "kind": "test-connection",
+/**
+ * Which connection.
+ */
+connection: string, } | { "kind": "save-general",
 /**
  * All of them.
  */
@@ -746,6 +759,40 @@ settings_file: string, };
  * What a span of time was for a connection.
  */
 export type SpanKind = "up" | "down" | "paused" | "off";
+
+/**
+ * A step of a test, in the order in which they are made.
+ */
+export type Step = "secret" | "proxy" | "dns" | "tcp" | "tunnel" | "tls" | "upgrade" | "subscription" | "fetch" | "heartbeat" | "message";
+
+/**
+ * A step that was made.
+ */
+export type StepView = {
+/**
+ * Which one.
+ */
+step: Step,
+/**
+ * How it went.
+ */
+outcome: Outcome,
+/**
+ * How long it took, in milliseconds.
+ */
+took_ms: number,
+/**
+ * What was found: a part of an English sentence, safe to show. Of a failure its cause's words.
+ */
+detail: string,
+/**
+ * Why it failed.
+ */
+cause: CauseView | null,
+/**
+ * What to do about that: an English sentence.
+ */
+advice: string | null, };
 
 /**
  * The last 24 hours of a connection, oldest first. The parts' lengths add up to the strip's.

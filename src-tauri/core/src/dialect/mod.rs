@@ -102,6 +102,8 @@ pub struct Spec {
     pub login: Login,
     /// Whether the cursor is part of the handshake, so that a server that lets the handshake fail may mean it.
     pub cursor_in_handshake: bool,
+    /// Whether the server ends an earlier socket of the same login when another one begins.
+    pub one_socket: bool,
     /// What the entries of `subscribe` are, for the error where there must be some; none: there may be none.
     pub subscribe: Option<Subscribe>,
     /// Offered in the upgrade request besides those of the settings.
@@ -156,6 +158,7 @@ impl Spec {
         longest_text: None,
         login: Login::InRequest,
         cursor_in_handshake: false,
+        one_socket: false,
         subscribe: None,
         subprotocols: &[],
         presets: &[],

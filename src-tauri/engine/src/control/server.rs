@@ -186,6 +186,16 @@ impl<R: Resident> Desk<R> {
                 Ok(()) => Reply::Ok,
                 Err(_) => stopping(),
             },
+            // It takes its time, and what else the person does meanwhile must not wait for it.
+            Request::TestConnection { .. } => {
+                let (resident, outgoing) = (self.resident.clone(), outgoing.clone());
+                tokio::spawn(async move {
+                    let reply = resident.request(request).await;
+                    // Who asked may have gone away meanwhile.
+                    let _ = send(&outgoing, Outgoing::Reply { id, reply }).await;
+                });
+                return Ok(());
+            }
             Request::Reconnect { .. }
             | Request::Pause { .. }
             | Request::Resume { .. }

@@ -82,6 +82,16 @@ async fn the_shell_is_asked_to_show_the_window_and_to_quit() {
 }
 
 #[tokio::test]
+async fn nothing_waits_for_the_end_of_a_test() {
+    let house = House::open();
+    let mut raw = house.raw().await;
+    raw.ask(1, Request::TestConnection { connection: "crm".to_owned() }).await;
+    raw.ask(2, Request::Status).await;
+    assert!(matches!(raw.line().await, Some(ServerLine::Reply { id: 2, reply: Reply::Snapshot { .. } })));
+    assert!(matches!(raw.line().await, Some(ServerLine::Reply { id: 1, reply: Reply::Ok })));
+}
+
+#[tokio::test]
 async fn garbage_is_refused_with_its_id_and_closes_the_client_when_repeated() {
     let house = House::open();
     let mut raw = house.raw().await;
@@ -384,8 +394,11 @@ struct Double {
 }
 
 impl Resident for Double {
-    async fn request(&self, _: Request) -> Reply {
+    async fn request(&self, request: Request) -> Reply {
         self.asked.fetch_add(1, Ordering::Relaxed);
+        if let Request::TestConnection { .. } = request {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
         Reply::Ok
     }
 

@@ -13,7 +13,7 @@ use url::Host;
 
 use heartwire_core::cause::{Cause, CauseCode};
 
-use super::{Deadline, failure, offline};
+use super::{Deadline, Passed, failure, offline};
 
 /// How long an address may be silent before the next one is tried beside it (RFC 8305, section 5: the recommended
 /// Connection Attempt Delay).
@@ -24,9 +24,14 @@ pub(super) async fn reach(host: &Host<&str>, port: u16, deadline: &Deadline) -> 
     let addresses = deadline.within("the name server did not answer", resolve(host, port)).await;
     // One that does not answer may have nobody to ask.
     let addresses = addresses.map_err(|cause| offline::cause().unwrap_or(cause))?;
+    deadline.passed(Passed::Addresses(&addresses));
     let mut race = Race { addresses, failed: Vec::new() };
     let won = deadline.within("no answer to the TCP connect", race.run()).await;
-    won.map_err(|cause| race.with_failures(cause))
+    let won = won.map_err(|cause| race.with_failures(cause))?;
+    if let Ok(at) = won.peer_addr() {
+        deadline.passed(Passed::Connected(at));
+    }
+    Ok(won)
 }
 
 /// The addresses of a host, in the order in which they are tried. The resolver of the system asks for both families at

@@ -8,6 +8,7 @@ mod proxy;
 mod redirect;
 mod request;
 mod route;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,6 +31,8 @@ use crate::tls::TlsConfig;
 pub(crate) use failure::{asking, broke, lost, refused, said};
 pub(crate) use request::{authorization, beside, fields, judged};
 pub(crate) use route::Route;
+pub(crate) use watch::Passed;
+pub use watch::Watch;
 
 /// The kernel's patience with a peer that acknowledges nothing, in times of the heartbeat's. Twice: of a link that still
 /// has its driver the heartbeat decides, always before the kernel; what is left for the kernel is a socket that is closed
@@ -60,6 +63,8 @@ pub struct DialRequest {
     pub unacknowledged: Duration,
     /// What the socket may hold.
     pub limits: Limits,
+    /// Who is told how far the dial comes.
+    pub watch: Watch,
 }
 
 /// Neither the URL's user information and query nor the headers: any of them may hold a secret.
@@ -90,6 +95,7 @@ impl DialRequest {
             proxy: connection.proxy.clone(),
             unacknowledged: BACKSTOP * (connection.heartbeat.every + connection.heartbeat.timeout),
             limits: Limits::default(),
+            watch: Watch::default(),
         }
     }
 }
@@ -99,8 +105,11 @@ impl DialRequest {
 /// # Errors
 /// Why there is none, ready to be shown.
 pub async fn dial(request: &DialRequest) -> Result<Socket, Cause> {
-    let deadline = Deadline::after(request.connect_timeout);
+    let deadline = Deadline::of(request);
     let authorization = authorization(request, deadline.at).await?;
+    if request.login == Login::InRequest {
+        deadline.passed(Passed::Secret(authorization.is_some()));
+    }
     let mut route = Route::of(request);
     loop {
         let upgrade = request::upgrade(route.request(), authorization.clone())?;
@@ -142,6 +151,7 @@ async fn open(upgrade: Request, transport: Transport, limits: Limits, deadline: 
     let upgraded = deadline.within("no answer to the upgrade request", upgraded).await?;
     let (stream, answer) = upgraded.map_err(Failure::Answer)?;
     request::agreed(&answer)?;
+    deadline.passed(Passed::Upgraded(&answer));
     Ok(Socket::new(stream))
 }
 
@@ -150,11 +160,22 @@ pub(crate) struct Deadline {
     /// When it passes.
     pub at: Instant,
     allowed: Duration,
+    watch: Watch,
 }
 
 impl Deadline {
-    pub fn after(allowed: Duration) -> Self {
-        Self { at: Instant::now() + allowed, allowed }
+    /// That of a dial, or of a question beside its socket.
+    pub fn of(request: &DialRequest) -> Self {
+        Self { watch: request.watch.clone(), ..Self::after(request.connect_timeout) }
+    }
+
+    fn after(allowed: Duration) -> Self {
+        Self { at: Instant::now() + allowed, allowed, watch: Watch::default() }
+    }
+
+    /// Tells whom it may concern.
+    pub fn passed(&self, step: Passed<'_>) {
+        self.watch.tell(step);
     }
 
     pub async fn within<T>(&self, missing: &str, step: impl Future<Output = Result<T, Cause>>) -> Result<T, Cause> {

@@ -18,7 +18,7 @@ use heartwire_core::cause::{Cause, CauseCode};
 use heartwire_core::dialect::Login;
 
 use super::redirect::same_server;
-use super::{DialRequest, said};
+use super::{DialRequest, Watch, said};
 use crate::secrets::Credentials;
 
 /// The credentials that the request carries: those of the headers, else the configured ones, else the URL's. Waits for
@@ -67,9 +67,9 @@ pub(super) fn upgrade(from: &DialRequest, authorization: Option<HeaderValue>) ->
 }
 
 /// The same request to this URL, `http` or `https`, as a dial sees it. Headers and credentials go along only where the
-/// server is the same.
+/// server is the same. Its steps are not those of the dial.
 pub(crate) fn beside(from: &DialRequest, url: &Url) -> Result<DialRequest, Cause> {
-    let mut to = DialRequest { url: url.clone(), ..from.clone() };
+    let mut to = DialRequest { url: url.clone(), watch: Watch::default(), ..from.clone() };
     let scheme = if url.scheme() == "https" { "wss" } else { "ws" };
     to.url.set_scheme(scheme).map_err(|()| wrong("what is to be fetched is not at a web address"))?;
     let same = same_server(&from.url, &to.url).is_ok();

@@ -2,8 +2,10 @@
 //! moment, with TLS for wss, and on to where the server redirects.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::tungstenite::http::{HeaderMap, StatusCode};
 use url::Host;
 
@@ -11,7 +13,7 @@ use heartwire_core::cause::{Cause, CauseCode};
 
 use super::proxy::{Tunnel, Via};
 use super::redirect::Redirects;
-use super::{Deadline, DialRequest, connect, failure, request};
+use super::{Deadline, DialRequest, Passed, connect, failure, request};
 use crate::socket::{Metered, Transport};
 use crate::tls::TlsConfig;
 
@@ -37,6 +39,8 @@ impl<'r> Route<'r> {
     pub async fn travel(&mut self, deadline: &Deadline) -> Result<Transport, Cause> {
         let via = Via::find(&self.request.proxy, &self.request.url);
         self.via = deadline.within("this computer did not say which proxy to use", via).await?;
+        let via = self.via.as_ref().map(|via| via as &dyn Display);
+        deadline.passed(Passed::Proxy(&self.request.url, via));
         let reached = reach(&self.request, self.via.as_ref(), deadline).await;
         reached.map_err(|cause| self.behind(cause))
     }
@@ -47,7 +51,11 @@ impl<'r> Route<'r> {
     /// It is one that is not followed.
     pub fn turn(&mut self, status: StatusCode, headers: &HeaderMap) -> Option<Result<(), Cause>> {
         let to = self.redirects.next(&self.request.url, status, headers)?;
-        Some(to.map(|to| self.request.to_mut().url = to).map_err(|cause| self.behind(cause)))
+        let to = to.map_err(|cause| self.behind(cause));
+        Some(to.map(|to| {
+            self.request.watch.tell(Passed::Redirected(status));
+            self.request.to_mut().url = to;
+        }))
     }
 
     /// Names the proxy in what went wrong behind it.
@@ -66,21 +74,30 @@ async fn reach(request: &DialRequest, via: Option<&Via>, deadline: &Deadline) ->
         .port_or_known_default()
         .ok_or_else(|| Cause::new(CauseCode::Configuration, "the URL is neither ws nor wss"))?;
     let Tunnel { tcp, early } = match via {
-        Some(via) => via.tunnel(&host, port, deadline).await?,
+        Some(via) => {
+            let tunnel = via.tunnel(&host, port, deadline).await?;
+            deadline.passed(Passed::Tunnel);
+            tunnel
+        }
         None => connect::reach(&host, port, deadline).await?.into(),
     };
     let tcp = Metered::new(tcp, early, request.unacknowledged).map_err(|error| failure::connecting(&error, None))?;
     match request.url.scheme() {
-        "wss" => deadline.within("the TLS handshake was not finished", secure(&host, tcp, &request.tls)).await,
+        "wss" => {
+            let secured = secure(&host, tcp, &request.tls);
+            let secured = deadline.within("the TLS handshake was not finished", secured).await?;
+            deadline.passed(Passed::Secured(secured.get_ref().1));
+            Ok(Transport::tls(secured))
+        }
         _ => Ok(Transport::plain(tcp)),
     }
 }
 
-async fn secure(host: &Host<&str>, tcp: Metered, tls: &TlsConfig) -> Result<Transport, Cause> {
+async fn secure(host: &Host<&str>, tcp: Metered, tls: &TlsConfig) -> Result<TlsStream<Metered>, Cause> {
     let client = tls.client().await?;
     let name = request::server_name(host)?;
     match TlsConnector::from(client.clone()).connect(name, tcp).await {
-        Ok(stream) => Ok(Transport::tls(stream)),
+        Ok(stream) => Ok(stream),
         Err(error) => {
             tls.failed(&client).await;
             Err(failure::securing(&error))

@@ -15,7 +15,7 @@ use heartwire_core::time::Moment;
 use super::DriverEventKind;
 use super::open::{End, Open};
 use super::run::{Driver, Wire};
-use crate::dial::{self, DialRequest};
+use crate::dial::{self, DialRequest, Passed};
 use crate::fetch::{Event, Fetching};
 use crate::socket::Socket;
 
@@ -35,7 +35,9 @@ pub(super) async fn dial(request: DialRequest, random: u64) -> Result<(Socket, G
         Login::InRequest => None,
         Login::InFrames => {
             let deadline = Instant::now() + request.connect_timeout;
-            request.credentials.login(deadline, request.connect_timeout).await?
+            let own = request.credentials.login(deadline, request.connect_timeout).await?;
+            request.watch.tell(Passed::Secret(own.is_some()));
+            own
         }
     };
     let (user, secret) = own.map_or((None, None), |(user, secret)| (user, Some(secret)));
@@ -70,6 +72,7 @@ impl Driver {
         if let Some(agreed) = effects.keep_alive.filter(|_| self.auto_heartbeat) {
             let kind = if agreed.ours { self.heartbeat_kind.clone() } else { HeartbeatKind::None };
             let heartbeat = Heartbeat { kind, every: agreed.every, timeout: agreed.timeout, always: agreed.always };
+            self.request.watch.tell(Passed::Agreed(&heartbeat));
             self.input_at(now, Input::Agreed(generation, heartbeat));
         }
         if effects.ready {

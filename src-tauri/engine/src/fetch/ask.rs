@@ -36,7 +36,7 @@ pub(super) enum Reply {
 impl Question {
     pub async fn ask(self: Arc<Self>) -> Result<Reply, Cause> {
         let request = beside(&self.request, &self.fetch.url)?;
-        let deadline = Deadline::after(request.connect_timeout);
+        let deadline = Deadline::of(&request);
         let authorization = authorization(&request, deadline.at).await?;
         let mut form = self.fetch.form.as_deref();
         let mut route = Route::of(&request);

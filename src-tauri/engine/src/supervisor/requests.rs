@@ -1,6 +1,8 @@
 //! What each request does. Everything a person can do to Heartwire passes here. Nothing is waited for: what needs the
 //! disk or a link is answered by whoever has waited for it.
 
+use std::time::Duration;
+
 use heartwire_core::control::{FailCode, Reply, Request};
 use heartwire_core::link::NotSent;
 use tokio::sync::oneshot;
@@ -8,8 +10,13 @@ use tokio::sync::oneshot;
 use super::changes::Change;
 use super::run::Run;
 use super::writes::Write;
+use crate::dial::DialRequest;
 use crate::driver::{Command, ConnectionId};
 use crate::store::{Store, StoreError};
+use crate::trial;
+
+/// How long a test may take: less than a client waits for its answer.
+const TEST_LIMIT: Duration = Duration::from_secs(25);
 
 /// Rows of one page of history or messages.
 const PAGE: usize = 100;
@@ -40,6 +47,7 @@ impl Run {
             }
             Request::RemoveConnection { connection } => return self.changes.push(Change::Remove(connection), reply),
             Request::SetSecret { connection, secret } => return self.set_secret(&connection, secret, reply),
+            Request::TestConnection { connection } => return self.test(&connection, reply),
             Request::SaveGeneral { general } => return self.changes.push(Change::General(general), reply),
             Request::History { connection, before } => {
                 return self.ask_store(reply, |store| async move {
@@ -115,6 +123,20 @@ impl Run {
                     Reply::Failed { code: FailCode::NotConnected, message: format!("{name}: {why}") }
                 }
             });
+        });
+    }
+
+    /// The test has a socket of its own and the credentials of the link, with their answered questions.
+    fn test(&mut self, name: &str, reply: oneshot::Sender<Reply>) {
+        let Some(link) = self.state.find(name).and_then(|id| self.state.links.get(&id)) else {
+            let _ = reply.send(unknown(name));
+            return;
+        };
+        let (connection, credentials) = (link.connection.clone(), link.credentials.clone());
+        let request = DialRequest::with(&connection, self.state.tls.of(&connection.tls), credentials);
+        tokio::spawn(async move {
+            let steps = trial::run(connection, request, Some(TEST_LIMIT), |_| {}).await;
+            let _ = reply.send(Reply::Tested { steps });
         });
     }
 

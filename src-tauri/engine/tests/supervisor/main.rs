@@ -18,6 +18,7 @@ mod server;
 #[cfg(target_os = "linux")]
 #[path = "../common/tcp_table.rs"]
 mod tcp_table;
+mod tested;
 
 use std::time::Duration;
 
