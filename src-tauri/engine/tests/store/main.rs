@@ -7,6 +7,8 @@ mod common;
 mod crash;
 mod damage;
 mod disk;
+mod entries;
+mod gaps;
 mod notified;
 
 use std::fs;
