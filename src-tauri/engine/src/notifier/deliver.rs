@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::desktop::{self, Failure};
+use super::desktop::{self, Desktop, Failure, Shown};
 use super::queue::{Queue, Waiting};
 use super::{NotifierEvent, NotifierSettings};
 
@@ -19,15 +19,19 @@ pub(super) async fn run(queue: Arc<Queue>, settings: NotifierSettings, events: m
     let mut delivery = Delivery { pause: settings.retry_first, queue, settings, events, available: None };
     delivery.probe().await;
     loop {
-        if delivery.available == Some(true) {
-            let next = delivery.queue.next().await;
-            delivery.deliver(next).await;
-        } else if let Ok(next) = timeout(delivery.pause, delivery.queue.next()).await {
-            delivery.deliver(next).await;
+        let next = if delivery.available == Some(true) {
+            delivery.queue.next_or_close().await
         } else {
-            // Nothing waits, but the person should see when the desktop is back.
-            delivery.lengthen_pause();
-            delivery.probe().await;
+            let next = timeout(delivery.pause, delivery.queue.next()).await.ok();
+            if next.is_none() {
+                // Nothing waits, but the person should see when the desktop is back.
+                delivery.lengthen_pause();
+            }
+            next
+        };
+        match next {
+            Some(waiting) => delivery.deliver(waiting).await,
+            None => delivery.probe().await,
         }
     }
 }
@@ -44,7 +48,7 @@ struct Delivery {
 
 impl Delivery {
     async fn probe(&mut self) {
-        match limited(self.settings.show_limit, desktop::describe()).await {
+        match self.desktop().await {
             Ok(_) => self.succeeded().await,
             Err(failure) => self.failed(failure.reason()).await,
         }
@@ -54,9 +58,12 @@ impl Delivery {
     async fn deliver(&mut self, Waiting { popup, since }: Waiting) {
         let (mut unanswered, mut refused) = (0, 0);
         loop {
+            if !self.queue.is_wanted() {
+                return self.queue.settle(None);
+            }
             let failure = match self.attempt(&popup).await {
-                Ok(()) => {
-                    self.queue.settle();
+                Ok(shown) => {
+                    self.queue.settle(shown);
                     return self.succeeded().await;
                 }
                 Err(failure) => failure,
@@ -65,7 +72,11 @@ impl Delivery {
             match failure {
                 Failure::Absent(_) => {}
                 Failure::Unanswered(_) => unanswered += 1,
-                Failure::Refused(_) => refused += 1,
+                Failure::Refused(_) => {
+                    refused += 1;
+                    // It may be the replacing that was refused.
+                    self.queue.forget_replaced();
+                }
             }
             if since.elapsed() >= self.settings.keep_for || unanswered >= UNANSWERED || refused >= REFUSED {
                 return self.give_up(popup.messages, failure.reason()).await;
@@ -77,13 +88,24 @@ impl Delivery {
 
     /// Asks first what the desktop is, each time: it may be another one than before, and one that hangs is noticed
     /// before it was handed something that it would show late and again.
-    async fn attempt(&self, popup: &super::Popup) -> Result<(), Failure> {
+    async fn attempt(&self, popup: &super::Popup) -> Result<Option<Shown>, Failure> {
+        let desktop = self.desktop().await?;
         let limit = self.settings.show_limit;
-        let desktop = limited(limit, desktop::describe()).await?;
-        match timeout(limit, desktop::show(&self.settings, &desktop, popup)).await {
+        match timeout(limit, desktop::show(&self.settings, &desktop, popup, self.queue.replaces())).await {
             Ok(result) => result,
             Err(_) => Err(Failure::Unanswered(no_answer(limit))),
         }
+    }
+
+    /// What the desktop is, after it was told what to close.
+    async fn desktop(&self) -> Result<Desktop, Failure> {
+        let limit = self.settings.show_limit;
+        let desktop = limited(limit, desktop::describe()).await?;
+        let to_close = self.queue.take_to_close(&desktop.service);
+        if !to_close.is_empty() && timeout(limit, desktop::close(&to_close)).await.is_err() {
+            return Err(Failure::Absent(no_answer(limit)));
+        }
+        Ok(desktop)
     }
 
     async fn give_up(&mut self, messages: u64, reason: &str) {
@@ -92,7 +114,7 @@ impl Delivery {
         if let Some(limit) = Instant::now().checked_sub(self.settings.keep_for) {
             messages += self.queue.take_older_than(limit);
         }
-        self.queue.settle();
+        self.queue.settle(None);
         self.tell(NotifierEvent::NotShown { messages, reason: reason.to_owned() }).await;
     }
 

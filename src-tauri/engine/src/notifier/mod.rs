@@ -5,10 +5,14 @@
 //! While the desktop cannot show anything, popups wait in order: at most 64, then they are only counted and told
 //! together; at most ten minutes, then they are reported as not shown. [`Notifier::oldest_waiting`] tells which messages
 //! are neither, so that they can be handed over again after a crash.
+//!
+//! A popup that has a key replaces what is shown or waits under that key, and can be withdrawn. The newest 256 of those
+//! shown are remembered; another desktop, or the same after a restart, knows none of them.
 
 mod deliver;
 mod desktop;
 mod queue;
+mod remembered;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +65,9 @@ impl Default for NotifierSettings {
 pub struct Popup {
     /// The connection's name; empty for several.
     pub connection: String,
+    /// What it is about, if the server said so: a later popup of this connection with the same key takes its place, and
+    /// [`Notifier::withdraw`] names it.
+    pub key: Option<String>,
     /// Shown as one line of at most 120 characters; the connection's name stands in for an empty one.
     pub title: String,
     /// Shown as at most 1,000 characters, as plain text.
@@ -78,6 +85,7 @@ impl Popup {
     pub fn message(connection: &str, message: &Message, id: i64) -> Self {
         Self {
             connection: connection.to_owned(),
+            key: message.key.clone(),
             title: message.title.clone(),
             body: message.body.clone(),
             priority: message.priority,
@@ -92,6 +100,7 @@ impl Popup {
         let connection = if summary.counts.len() == 1 { names.next().cloned() } else { None };
         Self {
             connection: connection.unwrap_or_default(),
+            key: None,
             title: summary.title(words),
             body: summary.body(words),
             priority: 3,
@@ -145,6 +154,12 @@ impl Notifier {
     /// Shows a popup after those that wait. Never waits; of too many popups only the number is kept and shown.
     pub fn show(&self, popup: Popup) {
         self.queue.push(popup);
+    }
+
+    /// The server took back what it said under this key: a popup that waits is not shown any more, one that is shown is
+    /// closed, also one that is just being shown. Never waits. A message that was only counted stays counted.
+    pub fn withdraw(&self, connection: &str, key: &str) {
+        self.queue.withdraw(connection, key);
     }
 
     /// The smallest row among the messages whose popups were neither shown nor given up yet. What was handed to

@@ -1,4 +1,8 @@
-//! The popups that wait to be shown: a bounded number, and beyond it only how many messages there were.
+//! The popups that wait to be shown: a bounded number, and beyond it only how many messages there were. And those that
+//! were shown under a key, which may be replaced or have to be closed.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,6 +12,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::Popup;
+use super::desktop::{Service, Shown};
+use super::remembered::{Key, Remembered};
 
 /// How many popups wait in full.
 const WAITING: usize = 64;
@@ -34,8 +40,9 @@ struct State {
     waiting: VecDeque<Waiting>,
     /// What came after the queue was full; told when everything before it has been.
     folded: Option<Folded>,
-    /// The smallest row of the popup that was taken out and is being shown.
-    in_hand: Option<i64>,
+    /// The popup that was taken out and is being shown.
+    in_hand: Option<InHand>,
+    remembered: Remembered,
     /// The language of what was folded here.
     words: Words,
 }
@@ -46,14 +53,44 @@ struct Folded {
     since: Instant,
 }
 
+#[derive(Debug)]
+struct InHand {
+    first_id: i64,
+    key: Option<Key>,
+    fate: Fate,
+}
+
+/// What became of a popup while it was being shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Wanted,
+    /// A newer one has its key. If it is shown after all, the newer one replaces it.
+    Replaced,
+    /// If it is shown after all, it is closed.
+    Withdrawn,
+}
+
 impl Queue {
     pub(super) fn new(words: Words) -> Self {
         Self { state: Mutex::new(State { words, ..State::default() }), ..Self::default() }
     }
 
     pub(super) fn push(&self, popup: Popup) {
-        self.lock().push(popup, Instant::now());
+        let replaced = self.lock().push(popup, Instant::now());
         self.pushed.notify_one();
+        if replaced {
+            self.settled.notify_one();
+        }
+    }
+
+    /// The server took back what has this key: it needs no popup any more, and one that is shown is to be closed.
+    pub(super) fn withdraw(&self, connection: &str, key: &str) {
+        let key = (connection.to_owned(), key.to_owned());
+        let settled = self.lock().withdraw(&key);
+        self.pushed.notify_one();
+        if settled {
+            self.settled.notify_one();
+        }
     }
 
     /// The next popup; waits for one. It counts as waiting until [`Self::settle`]. Only one task may wait.
@@ -66,13 +103,54 @@ impl Queue {
         }
     }
 
-    /// The popup that was taken last needs nothing more.
-    pub(super) fn settle(&self) {
-        self.lock().in_hand = None;
+    /// The next popup as from [`Self::next`], or none as soon as there is something to close.
+    pub(super) async fn next_or_close(&self) -> Option<Waiting> {
+        loop {
+            {
+                let mut state = self.lock();
+                if state.remembered.has_to_close() {
+                    return None;
+                }
+                if let Some(waiting) = state.pop() {
+                    return Some(waiting);
+                }
+            }
+            self.pushed.notified().await;
+        }
+    }
+
+    /// Whether the popup that was taken last is still to be shown.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.lock().in_hand.as_ref().is_some_and(|in_hand| in_hand.fate == Fate::Wanted)
+    }
+
+    /// The popup that was taken last needs nothing more; how it was shown, if it was and the desktop can name it.
+    pub(super) fn settle(&self, shown: Option<Shown>) {
+        self.lock().settle(shown);
         self.settled.notify_one();
     }
 
-    /// Returns when [`Self::settle`] was called since the last return. Only one task may wait.
+    /// What the popup that was taken last is shown in the place of.
+    pub(super) fn replaces(&self) -> Option<u32> {
+        let state = self.lock();
+        let key = state.in_hand.as_ref()?.key.as_ref()?;
+        state.remembered.id(key)
+    }
+
+    /// Forgets what the popup that was taken last would replace.
+    pub(super) fn forget_replaced(&self) {
+        let mut state = self.lock();
+        if let Some(key) = state.in_hand.as_ref().and_then(|in_hand| in_hand.key.clone()) {
+            state.remembered.forget(&key);
+        }
+    }
+
+    /// What is to be closed on this service. What another one showed has gone with it and is forgotten.
+    pub(super) fn take_to_close(&self, service: &Service) -> Vec<Shown> {
+        self.lock().remembered.take_to_close(service)
+    }
+
+    /// Returns when something was settled since the last return. Only one task may wait.
     pub(super) async fn settled(&self) {
         self.settled.notified().await;
     }
@@ -105,7 +183,48 @@ impl Queue {
 }
 
 impl State {
-    fn push(&mut self, popup: Popup, now: Instant) {
+    /// Returns whether something older has become needless by it.
+    fn push(&mut self, popup: Popup, now: Instant) -> bool {
+        let replaced = popup.full_key().is_some_and(|key| self.drop_waiting(&key, Fate::Replaced));
+        self.add(popup, now);
+        replaced
+    }
+
+    /// Returns whether something that waited has become needless.
+    fn withdraw(&mut self, key: &Key) -> bool {
+        let settled = self.drop_waiting(key, Fate::Withdrawn);
+        if let Some(shown) = self.remembered.forget(key) {
+            self.remembered.close(shown);
+        }
+        settled
+    }
+
+    /// Takes out what waits under this key and tells what became of it to the one that is being shown.
+    fn drop_waiting(&mut self, key: &Key, fate: Fate) -> bool {
+        let before = self.waiting.len();
+        self.waiting.retain(|waiting| !waiting.popup.has_key(key));
+        let Some(in_hand) = self.in_hand.as_mut().filter(|in_hand| in_hand.key.as_ref() == Some(key)) else {
+            return self.waiting.len() < before;
+        };
+        // A newer one of the same key does not bring back what was withdrawn before it came.
+        if in_hand.fate != Fate::Withdrawn {
+            in_hand.fate = fate;
+        }
+        in_hand.first_id = NOT_STORED;
+        true
+    }
+
+    fn settle(&mut self, shown: Option<Shown>) {
+        let Some(in_hand) = self.in_hand.take() else { return };
+        let (Some(key), Some(shown)) = (in_hand.key, shown) else { return };
+        if in_hand.fate == Fate::Withdrawn {
+            self.remembered.close(shown);
+        } else {
+            self.remembered.showed(key, shown);
+        }
+    }
+
+    fn add(&mut self, popup: Popup, now: Instant) {
         if self.folded.is_none() && self.waiting.len() < WAITING {
             self.waiting.push_back(Waiting { popup, since: now });
             return;
@@ -132,115 +251,25 @@ impl State {
             let folded = self.folded.take()?;
             Some(Waiting { popup: Popup::summary(&folded.summary, self.words), since: folded.since })
         })?;
-        self.in_hand = Some(next.popup.first_id);
+        self.in_hand =
+            Some(InHand { first_id: next.popup.first_id, key: next.popup.full_key(), fate: Fate::Wanted });
         Some(next)
     }
 
     fn oldest(&self) -> Option<i64> {
         let waiting = self.waiting.iter().map(|waiting| waiting.popup.first_id);
         let folded = self.folded.iter().map(|folded| folded.summary.first_id);
-        waiting.chain(folded).chain(self.in_hand).filter(|&id| id != NOT_STORED).min()
+        let in_hand = self.in_hand.iter().map(|in_hand| in_hand.first_id);
+        waiting.chain(folded).chain(in_hand).filter(|&id| id != NOT_STORED).min()
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn what_does_not_fit_is_counted_by_connection_and_told_after_what_did() {
-        let mut state = State::default();
-        for number in 0..WAITING {
-            state.push(popup("crm", &number.to_string()), Instant::now());
-        }
-        state.push(popup("crm", "folded"), Instant::now());
-        state.push(Popup { messages: 7, ..popup("gate", "a summary") }, Instant::now());
-        assert_eq!(title(state.pop()), "0");
-        state.push(popup("crm", "there is room, but older ones are counted"), Instant::now());
-        for number in 1..WAITING {
-            assert_eq!(title(state.pop()), number.to_string());
-        }
-        let counted = state.pop().unwrap().popup;
-        assert_eq!(counted.title, "9 more messages from 2 connections");
-        assert_eq!((counted.messages, counted.connection.as_str()), (9, ""));
-        assert!(state.pop().is_none());
+impl Popup {
+    fn full_key(&self) -> Option<Key> {
+        self.key.as_ref().map(|key| (self.connection.clone(), key.clone()))
     }
 
-    #[test]
-    fn however_many_connections_there_are_the_counts_are_bounded() {
-        let mut state = State::default();
-        for number in 0..10_000 {
-            state.push(popup(&number.to_string(), "title"), Instant::now());
-        }
-        let folded = state.folded.unwrap().summary;
-        assert!(folded.counts.len() <= COUNTED_CONNECTIONS + 1);
-        assert_eq!(folded.total(), 10_000 - WAITING as u64);
-    }
-
-    #[test]
-    fn what_is_too_old_is_taken_out_and_counted() {
-        let queue = Queue::default();
-        let begin = Instant::now();
-        for second in 0..10 {
-            queue.lock().push(popup("crm", &second.to_string()), begin + Duration::from_secs(second));
-        }
-        assert_eq!(queue.take_older_than(begin + Duration::from_secs(4)), 4);
-        assert_eq!(title(queue.lock().pop()), "4");
-    }
-
-    proptest! {
-        #[test]
-        fn the_oldest_waiting_is_the_smallest_row_that_is_not_settled(
-            steps in prop::collection::vec((0_u8..10, 0_i64..50), 1..500),
-        ) {
-            let queue = Queue::default();
-            let begin = Instant::now();
-            // What a queue without bounds would have: each popup's row, oldest first.
-            let mut unsettled: VecDeque<i64> = VecDeque::new();
-            let mut in_hand = 0;
-            for (step, (action, id)) in (0..).zip(steps) {
-                match action {
-                    0..=6 => {
-                        let id = if id == 0 { NOT_STORED } else { id };
-                        queue.lock().push(Popup { first_id: id, ..popup("crm", "t") }, begin + Duration::from_secs(step));
-                        unsettled.push_back(id);
-                    }
-                    7 if in_hand == 0 => {
-                        in_hand = queue.lock().pop().map_or(0, |waiting| waiting.popup.messages);
-                    }
-                    8 if in_hand > 0 => {
-                        queue.settle();
-                        unsettled.drain(..usize::try_from(std::mem::take(&mut in_hand)).unwrap());
-                    }
-                    9 => {
-                        let count = queue.take_older_than(begin + Duration::from_secs(step / 2));
-                        let first = usize::try_from(in_hand).unwrap();
-                        unsettled.drain(first..first + usize::try_from(count).unwrap());
-                    }
-                    _ => {}
-                }
-                let expected = unsettled.iter().copied().filter(|&id| id != NOT_STORED).min();
-                prop_assert_eq!(queue.oldest_waiting(), expected);
-            }
-        }
-    }
-
-    fn title(waiting: Option<Waiting>) -> String {
-        waiting.unwrap().popup.title
-    }
-
-    fn popup(connection: &str, title: &str) -> Popup {
-        Popup {
-            connection: connection.to_owned(),
-            title: title.to_owned(),
-            body: String::new(),
-            priority: 3,
-            messages: 1,
-            first_id: 1,
-        }
+    fn has_key(&self, (connection, key): &Key) -> bool {
+        self.connection == *connection && self.key.as_ref() == Some(key)
     }
 }

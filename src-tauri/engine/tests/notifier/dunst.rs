@@ -61,6 +61,11 @@ impl Dunst {
     }
 }
 
+/// How many popups are on the display.
+pub fn displayed() -> String {
+    dunstctl(&["count", "displayed"]).trim().to_owned()
+}
+
 impl Drop for Dunst {
     fn drop(&mut self) {
         for process in [&mut self.dunst, &mut self.display] {

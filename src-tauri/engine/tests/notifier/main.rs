@@ -8,6 +8,7 @@ mod common;
 #[path = "../common/dbus_daemon.rs"]
 mod dbus_daemon;
 mod dunst;
+mod keyed;
 mod service;
 mod waiting;
 
@@ -336,6 +337,7 @@ fn quick() -> NotifierSettings {
 fn popup(title: &str) -> Popup {
     Popup {
         connection: "crm".to_owned(),
+        key: None,
         title: title.to_owned(),
         body: "a body".to_owned(),
         priority: 3,

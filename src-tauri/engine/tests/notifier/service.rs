@@ -48,6 +48,7 @@ pub struct Service {
     mood: watch::Sender<Mood>,
     shown: Arc<Mutex<Vec<Shown>>>,
     told: watch::Receiver<usize>,
+    closed: watch::Receiver<Vec<u32>>,
 }
 
 impl Service {
@@ -55,7 +56,8 @@ impl Service {
         let (mood, moods) = watch::channel(Mood::Fine);
         let (count, told) = watch::channel(0);
         let shown = Arc::<Mutex<Vec<Shown>>>::default();
-        let interface = Interface { kind, moods, shown: Arc::clone(&shown), count };
+        let (closing, closed) = watch::channel(Vec::new());
+        let interface = Interface { kind, moods, shown: Arc::clone(&shown), count, closing };
         let connection = zbus::connection::Builder::session()
             .unwrap()
             .serve_at("/org/freedesktop/Notifications", interface)
@@ -65,7 +67,7 @@ impl Service {
             .build()
             .await
             .unwrap();
-        Self { connection, mood, shown, told }
+        Self { connection, mood, shown, told, closed }
     }
 
     pub fn set_mood(&self, mood: Mood) {
@@ -79,6 +81,15 @@ impl Service {
         assert!(enough, "only these were shown: {:?}", self.summaries());
         tokio::time::sleep(Duration::from_millis(150)).await;
         self.shown.lock().unwrap().clone()
+    }
+
+    /// Waits until so many popups were told to be closed in all, and a moment for one too many; returns their ids.
+    pub async fn closed(&mut self, count: usize) -> Vec<u32> {
+        let enough = self.closed.wait_for(|closed| closed.len() >= count);
+        let enough = tokio::time::timeout(Duration::from_secs(20), enough).await.is_ok();
+        assert!(enough, "only these were closed: {:?}", *self.closed.borrow());
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        self.closed.borrow().clone()
     }
 
     pub fn summaries(&self) -> Vec<String> {
@@ -102,6 +113,7 @@ struct Interface {
     moods: watch::Receiver<Mood>,
     shown: Arc<Mutex<Vec<Shown>>>,
     count: watch::Sender<usize>,
+    closing: watch::Sender<Vec<u32>>,
 }
 
 impl Interface {
@@ -146,6 +158,12 @@ impl Interface {
         let mut shown = self.shown.lock().unwrap();
         shown.push(Shown { app_name, replaces_id, icon, summary, body, actions, hints, timeout });
         self.count.send_replace(shown.len());
-        Ok(u32::try_from(shown.len()).unwrap())
+        // As the specification has it.
+        Ok(if replaces_id == 0 { u32::try_from(shown.len()).unwrap() } else { replaces_id })
+    }
+
+    async fn close_notification(&self, id: u32) {
+        self.wait_while(&[Mood::Hung]).await;
+        self.closing.send_modify(|closed| closed.push(id));
     }
 }

@@ -6,9 +6,9 @@ mod freedesktop;
 mod other;
 
 #[cfg(all(unix, not(target_os = "macos")))]
-pub(super) use freedesktop::{describe, show};
+pub(super) use freedesktop::{close, describe, show};
 #[cfg(not(all(unix, not(target_os = "macos"))))]
-pub(super) use other::{describe, show};
+pub(super) use other::{close, describe, show};
 
 use heartwire_core::text;
 use notify_rust::Notification;
@@ -46,6 +46,35 @@ pub(super) struct Desktop {
     renders_markup: bool,
     /// It withdraws the popups of an application as soon as the sender's bus connection ends.
     withdraws_with_sender: bool,
+    /// Which one it is.
+    pub(super) service: Service,
+}
+
+/// One run of a notification service; the ids of its popups mean nothing to the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Service {
+    /// The bus it is on: the names on another one are others'.
+    bus: String,
+    /// Its name on that bus, which no later one gets.
+    name: String,
+}
+
+#[cfg(test)]
+impl Service {
+    pub(super) fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::default() }
+    }
+}
+
+/// A popup that was shown, as its service knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(all(unix, not(target_os = "macos"))),
+    allow(dead_code, reason = "a popup of the other desktops has no id")
+)]
+pub(super) struct Shown {
+    pub(super) service: Service,
+    pub(super) id: u32,
 }
 
 /// A popup with what every desktop understands.
