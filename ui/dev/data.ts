@@ -33,11 +33,11 @@ export function connection(name: string, over: Partial<ConnectionView> = {}): Co
 }
 
 export function outage(id: number, name: string, over: Partial<OutageView> = {}): OutageView {
-  return { id, connection: name, from_ms: 0, until_ms: 9000, cause: { code: 'reset', text: 'the connection was reset' }, attempts: 1, gap: 'may-be-missing', ...over };
+  return { id, connection: name, from_ms: 0, until_ms: 9000, cause: { code: 'reset', text: 'the connection was reset' }, attempts: 1, gap: { state: 'incomplete', recovered: 0, missing: 'no-replay' }, ...over };
 }
 
 export function message(id: number, name: string, over: Partial<MessageView> = {}): MessageView {
-  return { id, connection: name, at_ms: 0, title: `Message ${id}`, body: '', priority: 3, kind: 'text', size: 20, ...over };
+  return { id, connection: name, at_ms: 0, title: `Message ${id}`, body: '', priority: 3, kind: 'text', size: 20, arrival: 'live', withdrawn: false, ...over };
 }
 
 export function snapshot(over: Partial<Snapshot> = {}): Snapshot {
@@ -82,21 +82,23 @@ export function everyday(now: number): Snapshot {
       connection('Depot', { state: 'paused', since_ms: now - 3 * HOUR, strip: strip(100, ['up', 1260], ['paused', 180]) }),
     ],
     history: [
-      outage(9, 'CRM', { from_ms: now - 38 * SECOND, until_ms: null, cause: silent, attempts: 3 }),
-      outage(8, 'Builds', { from_ms: now - 2 * HOUR - 10 * MINUTE, until_ms: now - 2 * HOUR - 10 * MINUTE + 9 * SECOND, cause: { code: 'closed-1012', text: 'the server closed with 1012' } }),
-      outage(7, 'Builds', { from_ms: now - 9 * HOUR, until_ms: now - 9 * HOUR + 7 * HOUR + MINUTE, cause: { code: 'slept', text: 'this computer was asleep' } }),
-      outage(6, 'Alerts', { from_ms: now - 28 * MINUTE - DAY, until_ms: now - DAY, cause: { code: 'unauthorized', text: 'the server refused the credentials (401 Unauthorized)' }, attempts: 6 }),
-      outage(5, 'Home', { from_ms: now - 6 * DAY - 5 * HOUR, until_ms: now - 6 * DAY - 4 * HOUR, cause: { code: 'tls', text: 'the certificate expired on 1 March' }, attempts: 118 }),
+      outage(9, 'CRM', { from_ms: now - 38 * SECOND, until_ms: null, cause: silent, attempts: 3, gap: { state: 'open' } }),
+      outage(10, 'Home', { from_ms: now - 20 * MINUTE, until_ms: now - 20 * MINUTE + 640, attempts: 1, gap: { state: 'open' } }),
+      outage(8, 'Builds', { from_ms: now - 2 * HOUR - 10 * MINUTE, until_ms: now - 2 * HOUR - 10 * MINUTE + 9 * SECOND, cause: { code: 'closed-1012', text: 'the server closed with 1012' }, gap: { state: 'complete', recovered: 0 } }),
+      outage(7, 'Builds', { from_ms: now - 9 * HOUR, until_ms: now - 9 * HOUR + 7 * HOUR + MINUTE, cause: { code: 'slept', text: 'this computer was asleep' }, gap: { state: 'complete', recovered: 1204 } }),
+      outage(3, 'Builds', { from_ms: now - 20 * HOUR, until_ms: now - 11 * HOUR, cause: { code: 'not-running', text: 'Heartwire was not running' }, attempts: 0, gap: { state: 'complete', recovered: 3 } }),
+      outage(6, 'Alerts', { from_ms: now - 28 * MINUTE - DAY, until_ms: now - DAY, cause: { code: 'unauthorized', text: 'the server refused the credentials (401 Unauthorized)' }, attempts: 6, gap: { state: 'incomplete', recovered: 0, missing: 'cursor-lost' } }),
+      outage(5, 'Home', { from_ms: now - 6 * DAY - 5 * HOUR, until_ms: now - 6 * DAY - 4 * HOUR, cause: { code: 'tls', text: 'the certificate expired on 1 March' }, attempts: 118, gap: { state: 'incomplete', recovered: 87, missing: 'expired' } }),
       outage(4, 'CRM', { from_ms: now - 6 * DAY - 9 * HOUR, until_ms: now - 6 * DAY - 9 * HOUR + 64 * SECOND, cause: { code: 'http-503', text: 'the server answered 503' }, attempts: 12 }),
     ],
     messages: [
       message(31, 'Builds', { at_ms: now - 2 * MINUTE, title: 'main is green', body: 'All 1,204 tests passed in 6 min 12 s.' }),
-      message(30, 'Home', { at_ms: now - 19 * MINUTE, title: 'Washer finished', body: 'Energy used: 0.8 kWh\nProgramme: Cotton 40' }),
+      message(30, 'Home', { at_ms: now - 19 * MINUTE, title: 'Washer finished', body: 'Energy used: 0.8 kWh\nProgramme: Cotton 40', withdrawn: true }),
       message(29, 'Alerts', { at_ms: now - 31 * MINUTE, title: 'Disk almost full on db-2', body: '/var is at 94 %.', priority: 5 }),
       message(28, 'CRM', { at_ms: now - 50 * MINUTE, title: 'CRM', kind: 'binary', size: 1234 }),
-      message(27, 'CRM', { at_ms: now - 70 * MINUTE, title: '新订单 #20331', body: '客户：上海某某有限公司\n金额：¥12,800.00' }),
+      message(27, 'CRM', { at_ms: now - 70 * MINUTE, title: '新订单 #20331', body: '客户：上海某某有限公司\n金额：¥12,800.00', arrival: 'caught-up' }),
       message(26, 'Builds', { at_ms: now - 3 * HOUR, title: 'main is red', body: Array.from({ length: 14 }, (_, line) => `error[E${1000 + line}]: line ${line + 1} of a long report that goes on for a while`).join('\n') }),
-      message(25, 'Alerts', { at_ms: now - 26 * HOUR, title: '<img src=x onerror=alert(1)>', body: '<b>not bold</b> <script>alert(1)</script>' }),
+      message(25, 'Alerts', { at_ms: now - 26 * HOUR, title: '<img src=x onerror=alert(1)>', body: '<b>not bold</b> <script>alert(1)</script>', arrival: 'old' }),
     ],
   });
 }

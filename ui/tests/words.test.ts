@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import en from '../messages/en.json';
 import zhCN from '../messages/zh-CN.json';
 import { check, compare, unused } from '../scripts/catalogue.mjs';
-import type { FailCode, FieldErrorCode, ProblemKind, Language } from '../src/lib/bindings';
+import type { Arrival, FailCode, FieldErrorCode, GapView, Language, Missing, ProblemKind } from '../src/lib/bindings';
 import { causeSentence, causeWords } from '../src/lib/cause';
 import { errorWords } from '../src/lib/errors';
 import { ago, duration, lasting, outage, percent, roundTrip, secondsLeft, size } from '../src/lib/format';
@@ -28,11 +28,13 @@ describe('catalogues', () => {
   });
 
   it('have words for every cause, field error, failure and problem the resident can send', () => {
-    const causes = ['dns', 'refused', 'unreachable', 'connect-timeout', 'tls', 'proxy', 'unauthorized', 'heartbeat-timeout', 'reset', 'protocol', 'too-large', 'slept', 'network-changed', 'by-person', 'configuration'];
+    const causes = ['dns', 'refused', 'unreachable', 'connect-timeout', 'tls', 'proxy', 'unauthorized', 'heartbeat-timeout', 'reset', 'protocol', 'too-large', 'slept', 'network-changed', 'by-person', 'configuration', 'not-running'];
+    const gaps: Record<GapView['state'] | `missing.${Missing}`, true> = { open: true, complete: true, incomplete: true, 'missing.no-replay': true, 'missing.expired': true, 'missing.cursor-lost': true, 'missing.refused': true };
+    const arrivals: Record<Exclude<Arrival, 'live'>, true> = { 'caught-up': true, old: true };
     const errors: Record<FieldErrorCode, true> = {
       missing: true, 'name-taken': true, 'text-invalid': true, 'too-long': true, 'url-invalid': true, 'url-scheme': true, 'url-fragment': true, 'duration-invalid': true, 'duration-zero': true,
       'duration-range': true, 'unknown-choice': true, 'unknown-preset': true, 'unknown-key': true, 'wrong-type': true, 'regex-invalid': true, 'json-path-invalid': true,
-      'template-invalid': true, 'header-invalid': true, 'subprotocol-invalid': true, 'exactly-one': true, 'path-invalid': true, 'pin-invalid': true, 'proxy-invalid': true, 'first-above-cap': true,
+      'template-invalid': true, 'header-invalid': true, 'subprotocol-invalid': true, 'exactly-one': true, 'path-invalid': true, 'pin-invalid': true, 'proxy-invalid': true, 'first-above-cap': true, 'subscribe-invalid': true, 'not-taken': true,
     };
     const failures: Record<FailCode, true> = {
       'unknown-connection': true, 'not-connected': true, 'settings-file': true, storage: true, keyring: true, 'secret-elsewhere': true, 'secret-invalid': true, 'bad-request': true, window: true, stopping: true,
@@ -40,6 +42,8 @@ describe('catalogues', () => {
     const problems: Record<ProblemKind, true> = { settings: true, storage: true, notifications: true, tray: true, keyring: true };
     for (const catalogue of [en, zhCN] as Record<string, string>[]) {
       for (const code of causes) expect(catalogue).toHaveProperty([`cause.${code}`]);
+      for (const gap of Object.keys(gaps)) expect(catalogue).toHaveProperty([`gap.${gap}`]);
+      for (const arrival of Object.keys(arrivals)) expect(catalogue).toHaveProperty([`arrival.${arrival}`]);
       for (const code of Object.keys(errors)) expect(catalogue).toHaveProperty([`error.${code}`]);
       for (const code of Object.keys(failures)) expect(catalogue).toHaveProperty([`fail.${code}`]);
       for (const kind of Object.keys(problems)) expect(catalogue).toHaveProperty([`problem.${kind}`]);

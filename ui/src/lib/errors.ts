@@ -5,6 +5,6 @@ import { i18n } from './i18n.svelte';
 
 /** The catalogue's words for the code, of this field where it has some, else the resident's English sentence. */
 export function errorWords(error: FieldError): string {
-  const values = { value: error.value };
+  const values = { value: error.value, message: error.message };
   return i18n.find(`error.${error.code}.${error.field}`, values) ?? i18n.find(`error.${error.code}`, values) ?? error.message;
 }

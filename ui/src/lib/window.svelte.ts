@@ -14,10 +14,10 @@ class WindowState {
   /** The newest message the person has had on the screen. */
   seenMessage = $state<number | null>(null);
 
-  /** Messages that came since the person last looked. */
+  /** News that came since the person last looked: what was there before the first contact is none. */
   get unseen(): number {
     const seen = this.seenMessage;
-    return seen === null ? 0 : (this.snapshot?.messages.filter((message) => message.id > seen).length ?? 0);
+    return seen === null ? 0 : (this.snapshot?.messages.filter(({ id, arrival }) => id > seen && arrival !== 'old').length ?? 0);
   }
 
   /** Asks for snapshots until the answer is called. */
