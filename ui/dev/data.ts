@@ -122,7 +122,8 @@ export function crowd(now: number, count: number): Snapshot {
 export const DEFAULTS: ConnectionForm = {
   dialect: 'plain',
   connect_timeout: '10s',
-  heartbeat: { kind: 'ping', every: '30s', timeout: '10s', always: false },
+  subscribe: [],
+  heartbeat: { kind: 'auto', every: '30s', timeout: '10s', always: false },
   reconnect: { first: '500ms', cap: '30s', fixed: 'none', jitter: 'full' },
   message: { title: '{{ json.title | default(connection) }}', body: '{{ json.text | default(text) }}', id: '{{ json.id }}', ignore: [] },
   auth: { kind: 'none' },
@@ -153,5 +154,35 @@ export const PRESETS: Preset[] = [
     ],
     answer: { url: '{{ url }}', on_open: ['{"id":{{ id | tojson }}}'] },
     connection: { dialect: 'plain', heartbeat: { kind: 'text', send: '{"heart":1}', reply: { matches: '^"?pong"?$' }, every: '60s', timeout: '60s' }, reconnect: { fixed: '60s', jitter: 'full' } },
+  },
+  {
+    id: 'ntfy', title: 'ntfy', about: 'All messages of your topics.',
+    ask: [
+      { name: 'server', label: 'server address', example: 'https://ntfy.sh', kind: 'base-url' },
+      { name: 'topics', label: 'topics, separated by commas', example: 'alerts,builds', kind: 'text' },
+    ],
+    answer: { url: '{{ server }}/{{ topics }}/ws' },
+    connection: { dialect: 'ntfy' },
+  },
+  {
+    id: 'gotify', title: 'Gotify', about: 'A Gotify server.',
+    ask: [{ name: 'server', label: 'server address', example: 'https://gotify.example.com', kind: 'base-url' }],
+    answer: { url: '{{ server }}/stream' },
+    connection: { dialect: 'gotify', auth: { kind: 'token', secret: { keyring: true } } },
+  },
+  {
+    id: 'mqtt', title: 'MQTT', about: 'The messages of a topic on an MQTT broker.',
+    ask: [
+      { name: 'url', label: 'address', example: 'wss://broker.example.com:8084/mqtt', kind: 'url' },
+      { name: 'topic', label: 'topic', example: 'alerts/#', kind: 'text' },
+    ],
+    answer: { url: '{{ url }}', subscribe: ['{{ topic }}'] },
+    connection: { dialect: 'mqtt' },
+  },
+  {
+    id: 'pushover', title: 'Pushover', about: 'Pushover’s messages.',
+    ask: [{ name: 'device', label: 'device id', example: 'zQie8WjzFTWkMz5CcGrUNK2t5rR9zG', kind: 'text' }],
+    answer: { auth: { user: '{{ device }}' } },
+    connection: { dialect: 'pushover', url: 'wss://client.pushover.net/push', auth: { kind: 'basic', secret: { keyring: true } } },
   },
 ];

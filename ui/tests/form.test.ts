@@ -51,6 +51,24 @@ describe('a form', () => {
     expect(form.form().auth).toEqual({ ...auth, kind: 'none' });
   });
 
+  it('puts a secret into the keyring unless something else is said, and forgets that with the choice', () => {
+    const form = new ConnectionDraft({ name: 'a' }, DEFAULTS, null);
+    const choose = (kind: string) => {
+      form.draft.scalars['auth.kind'] = kind;
+      form.authKindChosen();
+      return form.form().auth;
+    };
+    expect(choose('token')).toEqual({ kind: 'token', secret: { keyring: true } });
+    expect(choose('none')).toEqual({ kind: 'none' });
+    form.draft.secret = { place: 'env', text: 'T', words: [] };
+    expect(choose('basic')).toEqual({ kind: 'basic', secret: { env: 'T' } });
+    expect(choose('')).toBeUndefined();
+    const kept = new ConnectionDraft({ name: 'a', auth: { kind: 'token', secret: { keyring: true } } }, DEFAULTS, null);
+    kept.draft.scalars['auth.kind'] = 'none';
+    kept.authKindChosen();
+    expect(kept.form().auth).toEqual({ kind: 'none', secret: { keyring: true } });
+  });
+
   it('says where a secret is in one place only', () => {
     const draft = toDraft({ auth: { kind: 'token', secret: { env: 'CRM_TOKEN' } } });
     draft.secret.place = 'keyring';
@@ -119,6 +137,9 @@ describe('an error', () => {
     ['answers.user', 'answers.user'],
     ['auth.secret.command', 'auth.secret'],
     ['tls.pin_sha256[1]', 'tls.pin_sha256[1]'],
+    ['dialect', 'dialect'],
+    ['subscribe[0]', 'subscribe[0]'],
+    ['subscribe', 'subscribe'],
   ])('of %s is shown at %s', (field, shown) => {
     const form = new ConnectionDraft({ ...FULL }, DEFAULTS, PRESETS[0] ?? null);
     form.take([error(field)]);
@@ -126,7 +147,7 @@ describe('an error', () => {
     expect(form.others).toEqual([]);
   });
 
-  it.each(['dialect', 'preset', 'answers.nobody', ''])('of "%s", which has no field, is told all the same', (field) => {
+  it.each(['preset', 'answers.nobody', ''])('of "%s", which has no field, is told all the same', (field) => {
     const form = new ConnectionDraft({}, DEFAULTS, null);
     form.take([error(field)]);
     expect(form.errors).toEqual({});

@@ -2,7 +2,7 @@ import { fireEvent, screen } from '@testing-library/svelte';
 import { describe, expect, it } from 'vitest';
 
 import { connection, snapshot } from '../dev/data';
-import type { FieldErrorCode } from '../src/lib/bindings';
+import type { FieldErrorCode, Preset } from '../src/lib/bindings';
 import { click, later, open, requests, type Resident, settings, settled, text, type } from './window';
 
 describe('the settings', () => {
@@ -29,7 +29,7 @@ describe('the settings', () => {
             errors: [
               { field: 'url', code: 'url-scheme', value: 'ftp://x', message: 'm' },
               { field: 'heartbeat.every', code: 'duration-zero', value: '0s', message: 'm' },
-              { field: 'dialect', code: 'unknown-choice', value: 'odd', message: 'm' },
+              { field: 'preset', code: 'unknown-choice', value: 'odd', message: 'm' },
             ],
           }
         : settings(request),
@@ -69,9 +69,9 @@ describe('the settings', () => {
       const shown = () => ['auth.user', 'auth.secret', 'secret', 'auth.secret.env', 'auth.secret.file', 'auth.secret.command'].filter((path) => screen.queryByTestId(`field-${path}`) !== null);
       expect(shown()).toEqual([]);
       await choose('field-auth.kind', 'token');
-      expect(shown()).toEqual(['auth.secret']);
+      expect(shown()).toEqual(['auth.secret', 'secret']);
       await choose('field-auth.kind', 'basic');
-      expect(shown()).toEqual(['auth.user', 'auth.secret']);
+      expect(shown()).toEqual(['auth.user', 'auth.secret', 'secret']);
       for (const [place, field] of [['keyring', 'secret'], ['env', 'auth.secret.env'], ['file', 'auth.secret.file'], ['command', 'auth.secret.command']] as const) {
         await choose('field-auth.secret', place);
         expect(shown()).toEqual(['auth.user', 'auth.secret', field]);
@@ -164,6 +164,132 @@ describe('the settings', () => {
       expect(requests(resident, 'save-connection')[1]?.form.auth).toEqual({ kind: 'token', secret: { env: 'CRM_TOKEN' } });
       expect(requests(resident, 'set-secret')).toEqual([]);
     });
+  });
+
+  describe('of a preset', () => {
+    /** One of a later version, which this window has no words for. */
+    const NEW: Preset = {
+      id: 'brand-new', title: 'Brand new', about: 'A server.', ask: [{ name: 'room', label: 'room number', example: '7', kind: 'text' }],
+      answer: { subscribe: ['{{ room }}'] }, connection: { dialect: 'newest', auth: { kind: 'basic', secret: { keyring: true } } },
+    };
+    const choose = async (preset: string) => {
+      const resident = await open(snapshot({ connections: [connection('x')] }), (request) => {
+        const reply = settings(request);
+        return reply?.kind === 'settings' ? { ...reply, presets: [...reply.presets, NEW] } : reply;
+      });
+      await click('add-connection');
+      await click(`preset-${preset}`);
+      return resident;
+    };
+    const more = () => screen.getByTestId('more-settings');
+    /** The paths of the fields that stand before "More settings". */
+    const first = () => screen.getAllByTestId(/^field-/).filter((field) => !more().contains(field)).map(({ dataset }) => dataset['testid']?.replace('field-', ''));
+    const asked = (resident: Resident) => resident.asked.filter(({ kind }) => kind === 'save-connection' || kind === 'set-secret');
+    const select = async (id: string, value: string) => {
+      await fireEvent.change(screen.getByTestId(id), { target: { value } });
+      await settled();
+    };
+
+    it('that knows how to log in, only the secret is asked, and stored after the form', async () => {
+      const resident = await choose('gotify');
+      expect(first()).toEqual(['name', 'answers.server', 'secret']);
+      expect(screen.getByTestId<HTMLInputElement>('field-secret').labels?.[0]?.textContent).toBe('Client token');
+      expect(screen.getAllByTestId('field-secret')).toHaveLength(1);
+      await type('field-answers.server', 'https://gotify.example');
+      await type('field-secret', 'canary');
+      await click('save');
+      expect(asked(resident)).toEqual([
+        { kind: 'save-connection', replaces: null, form: { name: 'Gotify', preset: 'gotify' }, answers: { server: 'https://gotify.example' } },
+        { kind: 'set-secret', connection: 'Gotify', secret: 'canary' },
+      ]);
+      expect(text('saved')).toBe('Saved');
+    });
+
+    it('that may need a token, it can be given in the same form', async () => {
+      const resident = await choose('ntfy');
+      expect(first()).toEqual(['name', 'answers.server', 'answers.topics', 'auth.kind']);
+      await type('field-answers.server', 'https://ntfy.sh');
+      await type('field-answers.topics', 'alerts');
+      await select('field-auth.kind', 'token');
+      expect(first().slice(-3)).toEqual(['auth.kind', 'auth.secret', 'secret']);
+      await type('field-secret', 'tk_canary');
+      await click('save');
+      expect(asked(resident)).toEqual([
+        { kind: 'save-connection', replaces: null, form: { name: 'ntfy', preset: 'ntfy', auth: { kind: 'token', secret: { keyring: true } } }, answers: { server: 'https://ntfy.sh', topics: 'alerts' } },
+        { kind: 'set-secret', connection: 'ntfy', secret: 'tk_canary' },
+      ]);
+    });
+
+    it('what it has or its answers make is not asked again', async () => {
+      await choose('pushover');
+      expect(first()).toEqual(['name', 'answers.device', 'secret']);
+      expect(screen.queryByTestId('field-auth.user')).toBeNull();
+      expect(screen.getByTestId<HTMLInputElement>('field-url').placeholder).toBe('wss://client.pushover.net/push');
+    });
+
+    it('another place for the secret takes its field away, and another way to log in is possible', async () => {
+      const resident = await choose('gotify');
+      await type('field-secret', 'canary');
+      await select('field-auth.secret', 'env');
+      expect(first()).toEqual(['name', 'answers.server']);
+      await type('field-auth.secret.env', 'GOTIFY');
+      await type('field-answers.server', 'https://gotify.example');
+      await click('save');
+      expect(requests(resident, 'save-connection')[0]?.form).toEqual({ name: 'Gotify', preset: 'gotify', auth: { secret: { env: 'GOTIFY' } } });
+      expect(requests(resident, 'set-secret')).toEqual([]);
+    });
+
+    it('the name is that of the server, unless another connection has it', async () => {
+      const name = () => screen.getByTestId<HTMLInputElement>('field-name').value;
+      const resident = await choose('gotify');
+      expect(name()).toBe('Gotify');
+      resident.answer = (request) => {
+        const reply = settings(request);
+        return reply?.kind === 'settings' ? { ...reply, connections: [{ name: 'Gotify' }, { name: 'Gotify 2' }] } : reply;
+      };
+      await click('cancel');
+      await click('nav-connections');
+      await click('add-connection');
+      await click('preset-gotify');
+      expect(name()).toBe('Gotify 3');
+    });
+
+    it('that this window does not know, the form has what the preset says', async () => {
+      await choose('brand-new');
+      expect(first()).toEqual(['name', 'answers.room', 'url', 'auth.user', 'secret']);
+      const label = (id: string) => screen.getByTestId<HTMLInputElement>(id).labels?.[0]?.textContent;
+      expect([label('field-answers.room'), label('field-secret')]).toEqual(['Room number', 'Password']);
+      expect(screen.queryByTestId('field-subscribe')).toBeNull();
+    });
+  });
+
+  it('offer every dialect that has a preset, and what can be subscribed to', async () => {
+    const resident = await open(snapshot({ connections: [connection('x')] }), settings);
+    await click('add-connection');
+    await click('preset-by-hand');
+    const offered = (id: string) => [...screen.getByTestId<HTMLSelectElement>(id).options].map(({ value, textContent }) => [value, textContent]);
+    expect(offered('field-dialect')).toEqual([['', 'Default: Plain text frames'], ['plain', 'Plain text frames'], ['ntfy', 'ntfy'], ['gotify', 'Gotify'], ['mqtt', 'MQTT'], ['pushover', 'Pushover']]);
+    expect(offered('field-heartbeat.kind').map(([value]) => value)).toEqual(['', 'auto', 'text', 'ping', 'none']);
+    await fireEvent.change(screen.getByTestId('field-dialect'), { target: { value: 'mqtt' } });
+    await click('add-subscribe');
+    await type('field-subscribe[0]', 'alerts/#');
+    await type('field-url', 'wss://broker.example');
+    await click('save');
+    expect(requests(resident, 'save-connection')[0]?.form).toEqual({ url: 'wss://broker.example', dialect: 'mqtt', subscribe: ['alerts/#'] });
+  });
+
+  it('keep the lines of a row that has several', async () => {
+    const query = 'subscription {\n  # all of them\n  alerts { text }\n}';
+    const resident = await open(snapshot({ connections: [connection('G')] }), (request) => {
+      const reply = settings(request);
+      return reply?.kind === 'settings' ? { ...reply, connections: [{ name: 'G', url: 'wss://g.example', subscribe: [query] }] } : reply;
+    });
+    await click('edit-G');
+    const row = screen.getByTestId<HTMLTextAreaElement>('field-subscribe[0]');
+    expect([row.tagName, row.value]).toEqual(['TEXTAREA', query]);
+    await type('field-subscribe[0]', `${query}\n`);
+    await click('save');
+    expect(requests(resident, 'save-connection')[0]?.form.subscribe).toEqual([`${query}\n`]);
   });
 
   it('open what hides an error', async () => {

@@ -4,7 +4,7 @@ import type { ConnectionForm, FieldError, Preset, ReplyForm, SecretForm } from '
 
 /** Fields that hold one text. */
 export const SCALARS = [
-  'name', 'url', 'connect_timeout',
+  'name', 'url', 'dialect', 'connect_timeout',
   'heartbeat.kind', 'heartbeat.send', 'heartbeat.every', 'heartbeat.timeout', 'heartbeat.always',
   'reconnect.first', 'reconnect.cap', 'reconnect.fixed', 'reconnect.jitter',
   'message.title', 'message.body', 'message.id',
@@ -13,7 +13,7 @@ export const SCALARS = [
   'proxy.url',
 ] as const;
 /** Fields that hold a list of texts. */
-export const LISTS = ['on_open', 'subprotocols', 'message.ignore', 'tls.pin_sha256'] as const;
+export const LISTS = ['subscribe', 'on_open', 'subprotocols', 'message.ignore', 'tls.pin_sha256'] as const;
 /** How a heartbeat's answer is recognised. */
 export const REPLIES = ['equals', 'contains', 'matches', 'json-path'] as const satisfies readonly (keyof ReplyForm)[];
 /** Where a secret may be. */
@@ -120,6 +120,20 @@ export class ConnectionDraft {
     return this.draft.scalars['auth.kind'] || this.usual.scalars['auth.kind'];
   }
 
+  /** Whether the preset already says how to log in, so that only the secret is missing. */
+  get knowsLogin(): boolean {
+    const { kind, secret } = this.preset?.connection.auth ?? {};
+    return (kind === 'token' || kind === 'basic') && secret !== undefined;
+  }
+
+  /** The person chose how to log in: a secret goes into the keyring unless they say otherwise. */
+  authKindChosen(): void {
+    this.changed('auth.kind');
+    const { secret } = this.draft;
+    if (this.authKind === 'token' || this.authKind === 'basic') secret.place ||= this.usual.secret.place === '' ? 'keyring' : '';
+    else if (this.#base.auth?.secret === undefined && secret.place === 'keyring') secret.place = '';
+  }
+
   /** Whether the secret is to be in the keyring, and so can be entered here. */
   get inKeyring(): boolean {
     return (this.authKind === 'token' || this.authKind === 'basic') && (this.draft.secret.place || this.usual.secret.place) === 'keyring';
@@ -168,6 +182,7 @@ function valueOf(draft: Draft, path: FieldPath, before: Draft = draft): unknown 
       return draft.reply.kind === '' ? undefined : { [draft.reply.kind]: draft.reply.text };
     case 'auth.secret':
       return fromSecret(draft.secret, before.secret);
+    case 'subscribe':
     case 'on_open':
     case 'subprotocols':
     case 'message.ignore':
