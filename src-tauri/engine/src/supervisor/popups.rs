@@ -99,13 +99,25 @@ impl Popups {
 
     /// All that a connection missed was decided on, or no more of it will come for now.
     pub fn caught_up(&mut self, connection: &str) {
-        match self.attention.caught_up(self.now(), connection) {
+        let caught_up = self.attention.caught_up(self.now(), connection);
+        if !self.wanted {
+            return;
+        }
+        match caught_up {
             CaughtUp::Each(messages) => {
                 for (id, message) in messages {
                     self.show(Popup::message(connection, &message, id));
                 }
             }
             CaughtUp::Together(summary) => self.show(Popup::summary(&summary, self.words)),
+        }
+    }
+
+    /// The server took back what it said under this key.
+    pub fn withdraw(&mut self, connection: &str, key: &str) {
+        self.attention.withdraw(connection, key);
+        if let Some(notifier) = &self.notifier {
+            notifier.withdraw(connection, key);
         }
     }
 

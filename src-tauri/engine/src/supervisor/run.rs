@@ -255,6 +255,7 @@ impl Run {
                     match done {
                         Done::Written(Written::Stored(stored)) => self.stored(&stored, at < refused),
                         Done::Written(Written::Withdrawn(connection, key, rows)) => {
+                            self.popups.withdraw(&connection, &key);
                             self.state.withdrawn(&connection, &key, &rows);
                         }
                         Done::Written(Written::Duplicate | Written::Done) => {}
