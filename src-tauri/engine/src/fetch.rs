@@ -71,6 +71,15 @@ impl Fetching {
         Self { question, state, failures: 0, told: None, rng: SmallRng::seed_from_u64(seed) }
     }
 
+    /// The same, which begins no sooner than after this time.
+    #[must_use]
+    pub fn after(mut self, wait: Duration) -> Self {
+        if !wait.is_zero() {
+            self.state = State::Waiting(Box::pin(sleep(wait)));
+        }
+        self
+    }
+
     /// The next thing that came; nothing more after [`Event::End`] and [`Event::Refused`].
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         loop {

@@ -24,6 +24,8 @@ pub struct Effects {
     pub keep_alive: Option<KeepAlive>,
     /// To be asked of the server beside the socket. It takes the place of an earlier one that still runs.
     pub fetch: Option<Fetch>,
+    /// How long the fetch waits before it is asked.
+    pub fetch_after: Duration,
     /// The server's word that makes going on pointless.
     pub fatal: Option<Cause>,
     /// The server's word, or a breach of the protocol, that ends this socket but not the connection.

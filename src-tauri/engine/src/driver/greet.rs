@@ -82,7 +82,7 @@ impl Driver {
             self.input_at(now, Input::HeartbeatAnswered(generation));
         }
         if let Some(fetch) = effects.fetch {
-            let fetching = Fetching::new(&self.request, fetch, rand::random());
+            let fetching = Fetching::new(&self.request, fetch, rand::random()).after(effects.fetch_after);
             if let Some(open) = self.open(generation) {
                 open.fetching = Some(fetching);
                 self.again = true;

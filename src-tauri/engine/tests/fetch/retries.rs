@@ -38,6 +38,17 @@ async fn a_failed_try_is_followed_by_another_from_the_beginning() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_fetch_that_is_to_wait_is_asked_when_its_time_has_come() {
+    let (refusing, port) = listener().await;
+    drop(refusing);
+    let wait = Duration::from_secs(2);
+    let mut fetching = fetching(port, Answer::Lines).after(wait);
+    let before = Instant::now();
+    broken(&mut fetching).await;
+    assert!((wait..wait + Duration::from_millis(2)).contains(&before.elapsed()), "{:?}", before.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn tries_become_ever_rarer_and_never_stop() {
     let (refusing, port) = listener().await;
     drop(refusing);
