@@ -110,6 +110,8 @@ pub struct Spec {
     pub subprotocols: &'static [&'static str],
     /// Its presets: files of `config/presets`.
     pub presets: &'static [&'static str],
+    /// What is wrong with the connection's address, if anything is: a whole sentence that says what to do.
+    pub check_url: fn(&Url) -> Option<String>,
     /// The address of the next dial, where it differs from one dial to the next. The number is random.
     pub address: fn(&Url, u64) -> Url,
     /// The dialect of a new socket.
@@ -162,6 +164,7 @@ impl Spec {
         subscribe: None,
         subprotocols: &[],
         presets: &[],
+        check_url: |_| None,
         address: |url, _| url.clone(),
         make: plain::make,
     };

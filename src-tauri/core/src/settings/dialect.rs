@@ -2,6 +2,7 @@
 
 use regex::RegexBuilder;
 use serde_json_path::JsonPath;
+use url::Url;
 
 use super::fields;
 use super::form::{HeartbeatForm, MessageForm, ReplyForm};
@@ -77,6 +78,16 @@ pub enum ReplyMatcher {
 pub(super) fn spec(given: Option<&str>, errors: &mut Errors) -> Option<&'static Spec> {
     let known: Vec<_> = dialect::ALL.iter().map(|&spec| (spec.name, spec)).collect();
     fields::choice("dialect", given, &known, errors)
+}
+
+/// Whether the dialect knows what to do with the address.
+pub(super) fn url_taken(spec: Option<&Spec>, url: &Url, errors: &mut Errors) -> bool {
+    let fault = spec.and_then(|spec| (spec.check_url)(url));
+    let taken = fault.is_none();
+    if let Some(message) = fault {
+        errors.push("url", FieldErrorCode::SubscribeInvalid, &super::shown_url(url), message);
+    }
+    taken
 }
 
 pub(super) fn dialect(

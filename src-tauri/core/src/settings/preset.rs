@@ -88,6 +88,16 @@ impl Preset {
         Ok(ConnectionForm { preset: Some(self.id.clone()), ..overlay(&filled, form) })
     }
 
+    /// An error in the address that the answers made, at the last question that it is made of: an address among the
+    /// answers was right by itself.
+    pub fn at_question(&self, error: FieldError) -> FieldError {
+        let address = self.answer.url.as_deref().filter(|_| error.field == "url").unwrap_or_default();
+        match self.ask.iter().rev().find(|field| address.contains(&field.name)) {
+            Some(field) => FieldError { field: format!("answers.{}", field.name), ..error },
+            None => error,
+        }
+    }
+
     /// The answers as the templates may use them.
     fn check(&self, answers: &BTreeMap<String, String>, errors: &mut Errors) -> BTreeMap<String, String> {
         for name in answers.keys().filter(|name| !self.ask.iter().any(|field| field.name == **name)) {

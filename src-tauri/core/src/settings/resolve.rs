@@ -23,6 +23,7 @@ pub fn resolve(
     let name = fields::name(merged.name.as_deref(), &mut errors);
     let url = fields::url("url", merged.url.as_deref(), &mut errors);
     let spec = dialect::spec(merged.dialect.as_deref(), &mut errors);
+    let url = url.filter(|url| dialect::url_taken(spec, url, &mut errors));
     let on_open = fields::on_open(merged.on_open.as_deref().unwrap_or_default(), &mut errors);
     let headers = fields::headers(&merged.headers.unwrap_or_default(), &mut errors);
     let subprotocols = fields::subprotocols(merged.subprotocols.as_deref().unwrap_or_default(), &mut errors);

@@ -186,7 +186,11 @@ impl Run {
         };
         let (form, mut errors) = match filled {
             Ok(filled) => {
-                let errors = resolve(&filled);
+                let told = |error| match preset {
+                    Some(preset) if !answers.is_empty() => preset.at_question(error),
+                    _ => error,
+                };
+                let errors = resolve(&filled).into_iter().map(told).collect();
                 (filled, errors)
             }
             Err(mut errors) => {
