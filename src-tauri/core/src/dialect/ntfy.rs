@@ -1,0 +1,241 @@
+//! ntfy, of ntfy.sh or a server of one's own. Live by WebSocket; what was missed is asked for beside it, where the end of the
+//! answer tells that everything has been given.
+//!
+//! Checked against the server's sources of 2025 and 2026: `server/server.go` (`wsPathRegex`, `handleSubscribeWS`,
+//! `sendOldMessages`, `parseSince`, `handleActionMessage`, `sendDelayedMessages`), `message/cache_sqlite.go` (what `since`
+//! selects) and `model/model.go` (the fields). A live message may come before `open`, since the server subscribes first.
+
+mod event;
+mod place;
+
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use url::Url;
+
+use super::{Answer, CaughtUp, Context, Dialect, Effects, Fetch, Fetched, Incoming, Item, Missing, Opening, Spec};
+use crate::cause::{Cause, CauseCode};
+use crate::message::{Arrival, Message};
+use event::{Event, Kind};
+use place::{Place, RACE};
+
+pub(super) const SPEC: Spec = Spec {
+    name: "ntfy",
+    // `wsReadLimit`: the server reads only to see pings and pongs.
+    longest_text: Some(64),
+    check_url,
+    presets: &[include_str!("../../../../config/presets/ntfy.toml")],
+    make,
+    ..Spec::DEFAULT
+};
+
+/// How long a server keeps messages that was not heard to say anything else (`DefaultCacheDuration` in server/config.go).
+const KEEPS: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// After so long what was missed is asked for a second time. The server hands a message to its subscribers before it keeps it
+/// (`handlePublishInternal`, and `cache-batch-timeout` in docs/config.md): one that just was not handed to us any more may
+/// not be in the first answer.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// Parameters that would change what a subscription or an answer holds, under all their names (`parseSubscribeParams`).
+const OURS: [&str; 9] = ["since", "si", "x-since", "poll", "po", "x-poll", "scheduled", "sched", "x-scheduled"];
+
+/// An address that ends with topics and `/ws`, behind whatever path a proxy adds.
+fn check_url(url: &Url) -> Option<String> {
+    let example = "write it as wss://ntfy.sh/alerts,builds/ws";
+    let mut path = url.path().rsplit('/');
+    let (Some("ws"), Some(topics)) = (path.next(), path.next().filter(|topics| !topics.is_empty())) else {
+        return Some(format!("an address of ntfy ends with its topics and /ws: {example}"));
+    };
+    let is_known = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if !topics.split(',').all(|topic| (1..=64).contains(&topic.len()) && topic.chars().all(is_known)) {
+        let rule = "a topic of ntfy has 1 to 64 letters, digits, - or _, with a comma between two topics";
+        return Some(format!("{rule}: {example}"));
+    }
+    let (name, _) = url.query_pairs().find(|(name, _)| OURS.contains(&&**name))?;
+    Some(format!("\"{name}\" in the address would change what counts as new: leave it out"))
+}
+
+fn make(context: &Arc<Context>) -> Box<dyn Dialect> {
+    let state = State::Opening(Err(CaughtUp::FirstContact));
+    Box::new(Ntfy { context: Arc::clone(context), place: Place::default(), state })
+}
+
+/// ntfy on one socket.
+struct Ntfy {
+    context: Arc<Context>,
+    /// Covers all that was given on this socket and before; a cursor only while nothing is missing before it.
+    place: Place,
+    state: State,
+}
+
+enum State {
+    /// The subscription does not stand yet. Where the last socket ended, or what it means that this is not known.
+    Opening(Result<Place, CaughtUp>),
+    /// What was missed is being fetched.
+    CatchingUp(CatchUp),
+    Live,
+}
+
+struct CatchUp {
+    /// Where the last socket ended.
+    earlier: Place,
+    /// The server's time when the subscription stood.
+    now: i64,
+    /// Nothing older is news.
+    since: i64,
+    /// The second answer is awaited.
+    again: bool,
+    /// Must be in the answer, since the server keeps it still: else the server has lost messages.
+    proof: Option<String>,
+    /// The newest time of what was fetched, or given before.
+    reached: i64,
+    /// Something in the answer could not be read.
+    unread: bool,
+}
+
+impl Dialect for Ntfy {
+    fn opened(&mut self, opening: &Opening<'_>, _: &mut Effects) {
+        let earlier = match opening.cursor {
+            None => Err(CaughtUp::FirstContact),
+            Some(cursor) => Place::read(cursor).ok_or(CaughtUp::Missing(Missing::CursorLost)),
+        };
+        self.place = earlier.clone().unwrap_or_default();
+        self.state = State::Opening(earlier);
+    }
+
+    fn frame(&mut self, frame: Incoming<'_>, effects: &mut Effects) {
+        let event = match frame {
+            Incoming::Text(text) => Event::read(text),
+            Incoming::Binary(_) => None,
+        };
+        match event {
+            Some(event) if event.kind == Kind::Open => self.subscribed(event.time, effects),
+            Some(event) => self.give(&event, Arrival::Live, effects),
+            None if matches!(self.state, State::Opening(_)) => {
+                let text = "the server's first frame is none of ntfy's: is the address right?";
+                effects.end = Some(Cause::new(CauseCode::Protocol, text));
+            }
+            None => effects.message(match frame {
+                Incoming::Text(text) => Message::new("", &self.context.name, text, text.len()),
+                Incoming::Binary(bytes) => Message::binary(bytes.len()),
+            }),
+        }
+    }
+
+    fn fetched(&mut self, fetched: Fetched<'_>, effects: &mut Effects) {
+        let State::CatchingUp(catch_up) = &mut self.state else { return };
+        match fetched {
+            Fetched::Part(line) => match Event::read(line) {
+                Some(event) if catch_up.is_news(&event) => self.give(&event, Arrival::CaughtUp, effects),
+                Some(_) => {}
+                None => catch_up.unread = true,
+            },
+            Fetched::Broken => catch_up.unread = false,
+            Fetched::Refused(_) => self.caught_up(CaughtUp::Missing(Missing::Refused), effects),
+            Fetched::End => self.answered(effects),
+        }
+    }
+}
+
+impl Ntfy {
+    /// The server's word, by its clock, that every message comes from now on.
+    fn subscribed(&mut self, now: i64, effects: &mut Effects) {
+        match mem::replace(&mut self.state, State::Live) {
+            State::Opening(Ok(earlier)) => {
+                let (since, proof) = (earlier.since(now), earlier.proof(now));
+                effects.fetch = Some(self.missed(since));
+                let reached = earlier.time;
+                let catch_up = CatchUp { earlier, now, since, again: false, proof, reached, unread: false };
+                self.state = State::CatchingUp(catch_up);
+            }
+            State::Opening(Err(word)) => {
+                self.place.begin(now);
+                self.caught_up(word, effects);
+            }
+            other => {
+                self.state = other;
+                return;
+            }
+        }
+        effects.ready = true;
+    }
+
+    /// What the server keeps since this second. Not since an id: then it would leave out scheduled messages, which have
+    /// the ids of their publishing, and give everything once more if it knows the id no longer.
+    fn missed(&self, since: i64) -> Fetch {
+        let mut url = self.context.url.clone();
+        let path = format!("{}json", url.path().strip_suffix("ws").unwrap_or_default());
+        url.set_path(&path);
+        url.query_pairs_mut().append_pair("poll", "1").append_pair("since", &since.to_string());
+        // Cannot fail between these.
+        let _ = url.set_scheme(if url.scheme() == "wss" { "https" } else { "http" });
+        Fetch { url, form: None, answer: Answer::Lines }
+    }
+
+    fn give(&mut self, event: &Event, arrival: Arrival, effects: &mut Effects) {
+        if !self.place.knows(event) {
+            let Some(item) = event.item(&self.context.name, arrival) else { return };
+            effects.items.push(item);
+            self.place.add(event);
+            if matches!(self.state, State::Live) {
+                effects.items.push(Item::Cursor(self.place.cursor()));
+            }
+        }
+    }
+
+    /// An answer is complete.
+    fn answered(&mut self, effects: &mut Effects) {
+        let State::CatchingUp(catch_up) = &mut self.state else { return };
+        if let Some(since) = catch_up.again() {
+            // Complete but for the seconds that are asked for again, here or by the next socket.
+            let place = self.place.asked_again(catch_up.earlier.from, catch_up.now);
+            effects.items.push(Item::Cursor(place.cursor()));
+            effects.fetch = Some(self.missed(since));
+            effects.fetch_after = AGAIN;
+        } else {
+            let word = catch_up.word(&self.place);
+            self.caught_up(word, effects);
+        }
+    }
+
+    fn caught_up(&mut self, word: CaughtUp, effects: &mut Effects) {
+        self.state = State::Live;
+        effects.items.extend([Item::Cursor(self.place.cursor()), Item::CaughtUp(word)]);
+    }
+}
+
+impl CatchUp {
+    fn is_news(&mut self, event: &Event) -> bool {
+        if self.proof.as_ref() == Some(&event.id) {
+            self.proof = None;
+        }
+        let given = event.time < self.since || self.earlier.knows(event);
+        // Answers are in the order of time. A withdrawal that is given once more would take back what came after it.
+        let repeated = event.is_withdrawal() && event.time < self.reached.saturating_sub(RACE);
+        self.reached = self.reached.max(event.time);
+        !given && !repeated
+    }
+
+    /// Since when it has to be asked for once more. None: it was, or there is no use.
+    fn again(&mut self) -> Option<i64> {
+        let first = !mem::replace(&mut self.again, true);
+        let since = if self.proof.is_some() { self.since } else { self.since.max(self.now.saturating_sub(RACE)) };
+        (first && !self.unread).then_some(since)
+    }
+
+    fn word(&self, now: &Place) -> CaughtUp {
+        if self.unread {
+            CaughtUp::Missing(Missing::Refused)
+        } else if self.proof.is_some() {
+            CaughtUp::Missing(Missing::CursorLost)
+        } else {
+            let keeps = [self.earlier.keeps, now.keeps].into_iter().flatten().min();
+            CaughtUp::Recovered { keeps: Some(keeps.map_or(KEEPS, Duration::from_secs)) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
