@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "helpers of tests fail the test")]
 #![allow(dead_code, reason = "each dialect's tests use their own part of the harness")]
 
+mod ntfy;
 mod plain;
 mod server;
 mod watch;

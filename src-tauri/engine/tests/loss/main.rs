@@ -46,6 +46,18 @@ trial!(plain, || {
     }
 });
 
+trial!(ntfy, || Trial {
+    dialect: "ntfy",
+    path: "/numbers/ws",
+    more: "",
+    replays: true,
+    in_stored_order: false,
+    numbers: Box::new(Ordered {
+        server: Server::python("ntfy.py", &[]),
+        order: |from, count| json!({ "do": "publish", "topic": "numbers", "from": from, "count": count }),
+    }),
+});
+
 /// A server that is told to publish a run of numbers.
 struct Ordered {
     server: Server,
