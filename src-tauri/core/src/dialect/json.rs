@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -87,6 +88,37 @@ impl<'de> Visitor<'de> for Bounded<'_> {
     }
 }
 
+/// A JSON list of at most `MAX` entries; a longer one is refused before it is built.
+#[derive(Debug)]
+pub(crate) struct Few<T, const MAX: usize>(pub(crate) Vec<T>);
+
+impl<'de, T: Deserialize<'de>, const MAX: usize> Deserialize<'de> for Few<T, MAX> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_seq(FewVisitor::<T, MAX>(PhantomData)).map(Self)
+    }
+}
+
+struct FewVisitor<T, const MAX: usize>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for FewVisitor<T, MAX> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a list of at most {MAX} entries")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Vec<T>, A::Error> {
+        let mut list = Vec::new();
+        while let Some(entry) = from.next_element()? {
+            if list.len() == MAX {
+                return Err(A::Error::invalid_length(MAX + 1, &self));
+            }
+            list.push(entry);
+        }
+        Ok(list)
+    }
+}
+
 /// Text of a JSON string or number, as servers give ids in both; none of anything else.
 #[expect(dead_code, reason = "for dialects whose ids are numbers or texts")]
 pub(crate) fn id_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
@@ -114,6 +146,16 @@ mod tests {
         assert_eq!(bounded(&"[".repeat(100_000)), None);
         assert_eq!(bounded(&format!("{}{}", "[".repeat(100_000), "]".repeat(100_000))), None);
         assert_eq!(bounded("1 2"), None);
+    }
+
+    #[test]
+    fn a_list_of_a_few_has_a_few() {
+        let few = |text: &str| serde_json::from_str::<Few<u8, 3>>(text).map(|few| few.0).ok();
+        assert_eq!(few("[]"), Some(vec![]));
+        assert_eq!(few("[1,2,3]"), Some(vec![1, 2, 3]));
+        assert_eq!(few("[1,2,3,4]"), None);
+        assert_eq!(few(&format!("[{}0]", "0,".repeat(7_000_000))), None);
+        assert_eq!(few("{}"), None);
     }
 
     proptest! {

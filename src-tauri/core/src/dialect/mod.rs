@@ -9,6 +9,7 @@
 //! A new dialect is a file here with its [`Spec`], its preset in `config/presets`, and its line in [`ALL`].
 
 mod effects;
+mod gotify;
 mod json;
 mod ntfy;
 mod plain;
@@ -29,7 +30,7 @@ use crate::secret::Secret;
 use crate::settings::{Connection, MessageSettings, ReplyMatcher};
 
 /// Every dialect, in the order in which they are offered.
-pub const ALL: &[&Spec] = &[&plain::SPEC, &ntfy::SPEC];
+pub const ALL: &[&Spec] = &[&plain::SPEC, &ntfy::SPEC, &gotify::SPEC];
 
 /// One data frame as it came: whole, unmasked, its text already known to be UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
