@@ -10,6 +10,7 @@
 
 mod effects;
 mod gotify;
+mod home_assistant;
 mod json;
 mod ntfy;
 mod plain;
@@ -30,7 +31,7 @@ use crate::secret::Secret;
 use crate::settings::{Connection, MessageSettings, ReplyMatcher};
 
 /// Every dialect, in the order in which they are offered.
-pub const ALL: &[&Spec] = &[&plain::SPEC, &ntfy::SPEC, &gotify::SPEC];
+pub const ALL: &[&Spec] = &[&plain::SPEC, &ntfy::SPEC, &gotify::SPEC, &home_assistant::SPEC];
 
 /// One data frame as it came: whole, unmasked, its text already known to be UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -251,8 +251,7 @@ impl State {
             let folded = self.folded.take()?;
             Some(Waiting { popup: Popup::summary(&folded.summary, self.words), since: folded.since })
         })?;
-        self.in_hand =
-            Some(InHand { first_id: next.popup.first_id, key: next.popup.full_key(), fate: Fate::Wanted });
+        self.in_hand = Some(InHand { first_id: next.popup.first_id, key: next.popup.full_key(), fate: Fate::Wanted });
         Some(next)
     }
 
