@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "helpers of tests fail the test")]
 #![allow(dead_code, reason = "each dialect's tests use their own part of the harness")]
 
+mod gotify;
+mod home_assistant;
 mod ntfy;
 mod plain;
 mod server;
