@@ -19,6 +19,7 @@ everything is also there below /sub. Says what happens on stdout, one JSON objec
     {"event": "done", "do": "post", "newest": 7}                                   for each order
 and does what it is told on stdin, likewise:
     {"do": "post", "count": 3, "title": "t", "message": "m", "priority": 5}        "m 1" to "m 3" if there are several
+    {"do": "post", "count": 3, "from": 7}          7, 8 and 9
     {"do": "post", "pushed": false}      into the list only, as between the answer to the upgrade and the registration
     {"do": "delete", "id": 7}            {"do": "delete"} deletes all
     {"do": "reset"}                      the database is lost, and with it all sockets
@@ -152,8 +153,8 @@ class Server:
         do = order["do"]
         if do == "post":
             count = order.get("count", 1)
-            for at in range(1, count + 1):
-                text = order.get("message", "m") + (f" {at}" if count > 1 else "")
+            for at in range(order.get("from", 1), order.get("from", 1) + count):
+                text = str(at) if "from" in order else order.get("message", "m") + (f" {at}" if count > 1 else "")
                 await self.post({**order, "message": text}, order.get("pushed", True))
         elif do == "delete":
             for id in [order["id"]] if "id" in order else list(self.ids):

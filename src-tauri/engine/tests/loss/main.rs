@@ -58,6 +58,21 @@ trial!(ntfy, || Trial {
     }),
 });
 
+trial!(gotify, || {
+    let server = Server::python("gotify.py", &[]);
+    Trial {
+        dialect: "gotify",
+        path: "/stream",
+        more: r#"auth = { kind = "token", secret = { env = "HEARTWIRE_TEST_LOSS_TOKEN" } }"#,
+        replays: true,
+        in_stored_order: false,
+        numbers: Box::new(Ordered {
+            server,
+            order: |from, count| json!({ "do": "post", "from": from, "count": count }),
+        }),
+    }
+});
+
 /// A server that is told to publish a run of numbers.
 struct Ordered {
     server: Server,
