@@ -12,6 +12,7 @@ mod effects;
 mod gotify;
 mod home_assistant;
 mod json;
+mod mqtt;
 mod ntfy;
 mod plain;
 mod shape;
@@ -31,7 +32,7 @@ use crate::secret::Secret;
 use crate::settings::{Connection, MessageSettings, ReplyMatcher};
 
 /// Every dialect, in the order in which they are offered.
-pub const ALL: &[&Spec] = &[&plain::SPEC, &ntfy::SPEC, &gotify::SPEC, &home_assistant::SPEC];
+pub const ALL: &[&Spec] = &[&plain::SPEC, &ntfy::SPEC, &gotify::SPEC, &home_assistant::SPEC, &mqtt::SPEC];
 
 /// One data frame as it came: whole, unmasked, its text already known to be UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,6 +202,10 @@ pub struct Context {
     pub subscribe: Vec<String>,
     /// How often the link is proved, for dialects that tell the server.
     pub every: Duration,
+    /// The silence after that which means dead.
+    pub timeout: Duration,
+    /// Whether the dialect says how the link is proved; else the settings do.
+    pub auto_heartbeat: bool,
     /// Shapes messages by the person's templates.
     pub shape: Arc<Shape>,
 }
@@ -225,6 +230,8 @@ impl Dialects {
             url: connection.url.clone(),
             subscribe: settings.subscribe.clone(),
             every: connection.heartbeat.every,
+            timeout: connection.heartbeat.timeout,
+            auto_heartbeat: settings.auto_heartbeat,
             shape: self.shape(&settings.message, settings.reply.as_ref()),
         });
         let make = settings.spec.make;
@@ -246,10 +253,15 @@ impl Dialects {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::settings::{ConnectionForm, resolve};
+    use crate::settings::{ConnectionForm, FieldError, resolve};
 
     /// A connection of this dialect with these keys besides, over defaults like those of the program.
     pub(crate) fn connection(dialect: &str, keys: serde_json::Value) -> Connection {
+        resolved(dialect, keys).unwrap()
+    }
+
+    /// The same, or what is wrong with it.
+    pub(crate) fn resolved(dialect: &str, keys: serde_json::Value) -> Result<Connection, Vec<FieldError>> {
         let defaults: ConnectionForm = serde_json::from_value(serde_json::json!({
             "dialect": "plain", "on_open": [], "headers": {}, "subprotocols": [], "subscribe": [],
             "connect_timeout": "10s",
@@ -267,7 +279,7 @@ pub(crate) mod tests {
             ..ConnectionForm::default()
         };
         let keys: ConnectionForm = serde_json::from_value(keys).unwrap();
-        resolve(&crate::settings::overlay(&keys, &form), &defaults, &[]).unwrap()
+        resolve(&crate::settings::overlay(&keys, &form), &defaults, &[])
     }
 
     #[test]

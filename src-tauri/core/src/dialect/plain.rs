@@ -60,6 +60,8 @@ mod tests {
             url: Url::parse("ws://h/").unwrap(),
             subscribe: Vec::new(),
             every: std::time::Duration::from_secs(30),
+            timeout: std::time::Duration::from_secs(10),
+            auto_heartbeat: true,
             shape: Arc::new(Shape::new(settings, reply)),
         }))
     }

@@ -84,7 +84,6 @@ impl Shaper {
 
     /// The message of a text that the server sent about `topic`: what it was subscribed by, or what it is called. None:
     /// the person does not want to see it.
-    #[expect(dead_code, reason = "for the dialects with topics")]
     pub(super) fn message(&mut self, text: &str, topic: &str, effects: &mut Effects) -> Option<Message> {
         self.shaped(text, json::bounded(text), Some(topic), effects)
     }

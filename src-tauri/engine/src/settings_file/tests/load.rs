@@ -1,5 +1,6 @@
 //! What is read, and every error with its line.
 
+use heartwire_core::dialect;
 use heartwire_core::settings::{Language, ReplyForm};
 
 use super::*;
@@ -9,7 +10,8 @@ fn without_any_file_the_defaults_count() {
     let loaded = empty_home().load();
     assert_eq!(loaded.general, General { notifications: true, language: Language::System, keep_messages: 10_000 });
     assert_eq!(loaded.defaults.connect_timeout.as_deref(), Some("10s"));
-    assert_eq!((loaded.connections.len(), loaded.forms.len(), loaded.presets.len()), (0, 0, 3));
+    let presets = dialect::ALL.iter().map(|spec| spec.presets.len()).sum();
+    assert_eq!((loaded.connections.len(), loaded.forms.len(), loaded.presets.len()), (0, 0, presets));
     assert_eq!(told(&loaded.problems), []);
 }
 
