@@ -4,8 +4,11 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "helpers of tests fail the test")]
 #![allow(dead_code, reason = "each dialect's tests use their own part of the harness")]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod gotify;
 mod home_assistant;
+mod mqtt;
 mod ntfy;
 mod plain;
 mod server;

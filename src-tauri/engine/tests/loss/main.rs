@@ -9,7 +9,11 @@
 #![expect(clippy::print_stdout, reason = "the child tells its parent what it has, and the figures are worth a line")]
 #![allow(dead_code, reason = "each test binary uses its own part of what they share")]
 
+#[path = "../dialects/mqtt/broker.rs"]
+mod broker;
 mod child;
+#[path = "../common/mod.rs"]
+mod common;
 #[path = "../common/proxy/mod.rs"]
 mod proxy;
 mod run;
@@ -19,6 +23,7 @@ mod verdict;
 
 use serde_json::{Value, json};
 
+use broker::{Mosquitto, Publisher};
 use run::{Numbers, Trial, run};
 use server::Server;
 
@@ -72,6 +77,37 @@ trial!(gotify, || {
         }),
     }
 });
+
+#[test]
+fn mqtt() {
+    if child::run_if_asked() || !broker::is_there("mqtt") {
+        return;
+    }
+    run("mqtt", || {
+        let mosquitto = Mosquitto::start("allow_anonymous true");
+        let publisher = mosquitto.publisher();
+        Trial {
+            dialect: "mqtt",
+            path: "/",
+            more: "subscribe = ['numbers']",
+            replays: true,
+            in_stored_order: true,
+            numbers: Box::new((mosquitto, publisher)),
+        }
+    });
+}
+
+impl Numbers for (Mosquitto, Publisher) {
+    fn port(&self) -> u16 {
+        self.0.port
+    }
+
+    fn publish(&mut self, from: u32, count: u32) {
+        for number in from..from + count {
+            self.1.publish("numbers", number.to_string().as_bytes(), 1, false);
+        }
+    }
+}
 
 /// A server that is told to publish a run of numbers.
 struct Ordered {
