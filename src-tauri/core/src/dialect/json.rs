@@ -1,11 +1,13 @@
 //! JSON from a server, within bounds: a frame of a few megabytes must not become a hundred times its size in memory.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 /// The most values in one text. A message for a person has a few dozen; each takes about a hundred bytes.
@@ -18,6 +20,40 @@ pub fn bounded(text: &str) -> Option<Value> {
     let value = Bounded { left: &left }.deserialize(&mut from).ok()?;
     from.end().ok()?;
     Some(value)
+}
+
+/// The elements of a JSON array, each as it stands in the text. None: it is no array, or has more than 100,000 elements.
+pub(crate) fn elements(text: &str) -> Option<Vec<&RawValue>> {
+    let mut from = serde_json::Deserializer::from_str(text);
+    let list = from.deserialize_seq(Elements).ok()?;
+    from.end().ok()?;
+    Some(list)
+}
+
+/// The text that a JSON string holds; any other value as it stands.
+pub(crate) fn plain_text(value: &RawValue) -> Cow<'_, str> {
+    serde_json::from_str::<String>(value.get()).map_or(Cow::Borrowed(value.get()), Cow::Owned)
+}
+
+struct Elements;
+
+impl<'de> Visitor<'de> for Elements {
+    type Value = Vec<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Self::Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(value) = from.next_element()? {
+            if list.len() == VALUES_MAX {
+                return Err(A::Error::custom("too many elements"));
+            }
+            list.push(value);
+        }
+        Ok(list)
+    }
 }
 
 /// Builds a value while there are some left.
@@ -156,6 +192,29 @@ mod tests {
         assert_eq!(few("[1,2,3,4]"), None);
         assert_eq!(few(&format!("[{}0]", "0,".repeat(7_000_000))), None);
         assert_eq!(few("{}"), None);
+    }
+
+    #[test]
+    fn elements_stand_as_they_came() {
+        let check = |text: &str, expected: Option<&[&str]>| {
+            let found =
+                elements(text).map(|list| list.into_iter().map(|value| plain_text(value).into_owned()).collect());
+            assert_eq!(
+                found,
+                expected.map(|list| list.iter().map(|&text| text.to_owned()).collect::<Vec<_>>()),
+                "{text}"
+            );
+        };
+        check(" [] ", Some(&[]));
+        check(r#"["a\u0041\n", {"b":1, "a":2} ,null,-0.50]"#, Some(&["aA\n", r#"{"b":1, "a":2}"#, "null", "-0.50"]));
+        check(r#"["\ud800"]"#, Some(&[r#""\ud800""#]));
+        for bad in ["", "{}", "1", "[", "[1,]", "[1]]", "[1] x", "[a]"] {
+            check(bad, None);
+        }
+        assert_eq!(elements(&format!("[{}0]", "0,".repeat(VALUES_MAX - 1))).map(|list| list.len()), Some(VALUES_MAX));
+        assert!(elements(&format!("[{}0]", "0,".repeat(VALUES_MAX))).is_none());
+        let deep = format!("[{}{}]", "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(elements(&deep).map(|list| list.len()), Some(1));
     }
 
     proptest! {

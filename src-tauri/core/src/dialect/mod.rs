@@ -16,6 +16,7 @@ mod mqtt;
 mod ntfy;
 mod plain;
 mod shape;
+pub mod sockjs;
 pub(crate) mod template;
 
 use std::sync::{Arc, Weak};
@@ -32,7 +33,8 @@ use crate::secret::Secret;
 use crate::settings::{Connection, MessageSettings, ReplyMatcher};
 
 /// Every dialect, in the order in which they are offered.
-pub const ALL: &[&Spec] = &[&plain::SPEC, &ntfy::SPEC, &gotify::SPEC, &home_assistant::SPEC, &mqtt::SPEC];
+pub const ALL: &[&Spec] =
+    &[&plain::SPEC, &ntfy::SPEC, &gotify::SPEC, &home_assistant::SPEC, &mqtt::SPEC, &sockjs::SPEC];
 
 /// One data frame as it came: whole, unmasked, its text already known to be UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
