@@ -137,7 +137,7 @@ export const PRESETS: Preset[] = [
       { name: 'server', label: 'server address', example: 'https://crm.example.com/app', kind: 'base-url' },
       { name: 'user', label: 'user id', example: '42', kind: 'text' },
     ],
-    answer: { url: '{{ server }}/wsCrm?jspCode={{ user | urlencode }}' },
+    answer: { url: '{{ server }}/wsCrm?jspCode={{ user | urlencode }}', sockjs: '{{ server }}/wsCrm/sockJs?jspCode={{ user | urlencode }}' },
     connection: { dialect: 'plain', heartbeat: { kind: 'text', send: 'HeartBeat', reply: { matches: '^\\s*(?i:"?heart[ _-]?beat"?)\\s*$' }, every: '5s', timeout: '5s' }, reconnect: { fixed: '4s', jitter: 'full' } },
   },
   {

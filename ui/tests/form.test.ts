@@ -10,7 +10,7 @@ const error = (field: string): FieldError => ({ field, code: 'missing', value: '
 const EMPTY: ConnectionForm = { name: 'a', on_open: [], headers: {}, subprotocols: [], heartbeat: { send: '' }, message: { title: '', body: '', id: '', ignore: [] } };
 
 const FULL: Required<ConnectionForm> = {
-  name: 'a', url: 'wss://a.example', dialect: 'plain', preset: 'crm-heartbeat', on_open: ['{"id":1}', ' x '], headers: { 'X-Tenant': 'blue' }, subprotocols: ['v1'], subscribe: ['alerts/#'], connect_timeout: '9s',
+  name: 'a', url: 'wss://a.example', sockjs: 'wss://a.example/sockjs', dialect: 'plain', preset: 'crm-heartbeat', on_open: ['{"id":1}', ' x '], headers: { 'X-Tenant': 'blue' }, subprotocols: ['v1'], subscribe: ['alerts/#'], connect_timeout: '9s',
   heartbeat: { kind: 'text', send: ' beat ', reply: { 'json-path': '$.pong' }, every: '5s', timeout: '6s', always: false },
   reconnect: { first: '1s', cap: '30s', fixed: 'none', jitter: 'none' },
   message: { title: '{{ text }}', body: ' ', id: '{{ json.id }}', ignore: ["json.type == 'ack'"] },

@@ -53,6 +53,10 @@ url?: string,
  */
 dialect?: string,
 /**
+ * Where SockJS is spoken if the server refuses the raw WebSocket: ws, wss, http or https.
+ */
+sockjs?: string,
+/**
  * The id of a preset, which this form overrides.
  */
 preset?: string,

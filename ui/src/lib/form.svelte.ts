@@ -4,7 +4,7 @@ import type { ConnectionForm, FieldError, Preset, ReplyForm, SecretForm } from '
 
 /** Fields that hold one text. */
 export const SCALARS = [
-  'name', 'url', 'dialect', 'connect_timeout',
+  'name', 'url', 'sockjs', 'dialect', 'connect_timeout',
   'heartbeat.kind', 'heartbeat.send', 'heartbeat.every', 'heartbeat.timeout', 'heartbeat.always',
   'reconnect.first', 'reconnect.cap', 'reconnect.fixed', 'reconnect.jitter',
   'message.title', 'message.body', 'message.id',

@@ -90,6 +90,18 @@ pub(super) fn url_taken(spec: Option<&Spec>, url: &Url, errors: &mut Errors) -> 
     taken
 }
 
+/// The address of the SockJS that stands in for the raw WebSocket.
+pub(super) fn sockjs(spec: Option<&Spec>, given: Option<&str>, errors: &mut Errors) -> Option<Url> {
+    let given = given?;
+    let url = fields::url("sockjs", Some(given), errors);
+    if let Some(spec) = spec.filter(|spec| spec.name != "plain") {
+        let message = format!("the dialect \"{}\" is never spoken by SockJS instead: leave this out", spec.name);
+        errors.push("sockjs", FieldErrorCode::NotTaken, "", message);
+        return None;
+    }
+    url
+}
+
 pub(super) fn dialect(
     spec: Option<&'static Spec>,
     subscribe: Vec<String>,

@@ -19,6 +19,9 @@ pub struct ConnectionForm {
     /// What the server speaks: `plain`, `ntfy`, ….
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dialect: Option<String>,
+    /// Where SockJS is spoken if the server refuses the raw WebSocket: ws, wss, http or https.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sockjs: Option<String>,
     /// The id of a preset, which this form overrides.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preset: Option<String>,

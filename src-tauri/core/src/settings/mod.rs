@@ -41,6 +41,8 @@ pub struct Connection {
     pub name: String,
     /// `ws` or `wss`; `http` and `https` have become those.
     pub url: url::Url,
+    /// Where SockJS is spoken if the server refuses the raw WebSocket; only for the plain dialect.
+    pub sockjs: Option<url::Url>,
     /// What the server speaks, with all the dialect needs.
     pub dialect: DialectSettings,
     /// The preset it came from.

@@ -30,6 +30,7 @@ pub fn resolve(
     let connect_timeout = fields::duration("connect_timeout", merged.connect_timeout.as_deref(), &mut errors);
     let heartbeat_form = merged.heartbeat.unwrap_or_default();
     let heartbeat = heartbeat(&heartbeat_form, spec, &mut errors);
+    let sockjs = dialect::sockjs(spec, merged.sockjs.as_deref(), &mut errors);
     let subscribe = merged.subscribe.unwrap_or_default();
     let dialect = dialect::dialect(spec, subscribe, &heartbeat_form, merged.message.unwrap_or_default(), &mut errors);
     let dialect = dialect.zip(on_open).and_then(|(dialect, on_open)| {
@@ -56,6 +57,7 @@ pub fn resolve(
         ) => Ok(Connection {
             name,
             url,
+            sockjs,
             subprotocols: dialect.with_own(subprotocols),
             dialect,
             preset: form.preset.clone(),
@@ -80,6 +82,7 @@ pub fn overlay(upper: &ConnectionForm, lower: &ConnectionForm) -> ConnectionForm
         name: upper.name.or(lower.name),
         url: upper.url.or(lower.url),
         dialect: upper.dialect.or(lower.dialect),
+        sockjs: upper.sockjs.or(lower.sockjs),
         preset: upper.preset.or(lower.preset),
         on_open: upper.on_open.or(lower.on_open),
         headers: join(upper.headers, lower.headers, overlay_headers),

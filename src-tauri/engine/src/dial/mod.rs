@@ -22,6 +22,7 @@ use url::Url;
 
 use heartwire_core::cause::{Cause, CauseCode};
 use heartwire_core::dialect::Login;
+use heartwire_core::dialect::sockjs::may_stand_in;
 use heartwire_core::settings::{Connection, Proxy};
 
 use crate::secrets::{Credentials, Keyring};
@@ -105,7 +106,28 @@ impl DialRequest {
 /// # Errors
 /// Why there is none, ready to be shown.
 pub async fn dial(request: &DialRequest) -> Result<Socket, Cause> {
+    dial_by(request, &Deadline::of(request)).await
+}
+
+/// The same; where the server refuses the raw WebSocket, SockJS is tried at `sockjs` before the same deadline. True: it
+/// is SockJS.
+pub(crate) async fn dial_or_sockjs(request: &DialRequest, sockjs: Option<Url>) -> Result<(Socket, bool), Cause> {
     let deadline = Deadline::of(request);
+    let refusal = match dial_by(request, &deadline).await {
+        Ok(socket) => return Ok((socket, false)),
+        Err(refusal) => refusal,
+    };
+    let Some(url) = sockjs.filter(|_| may_stand_in(&refusal)) else { return Err(refusal) };
+    match dial_by(&DialRequest { url, ..request.clone() }, &deadline).await {
+        Ok(socket) => Ok((socket, true)),
+        Err(cause) => {
+            let text = format!("{}; nor is there SockJS: {}", refusal.text, cause.text);
+            Err(Cause { text, ..cause })
+        }
+    }
+}
+
+async fn dial_by(request: &DialRequest, deadline: &Deadline) -> Result<Socket, Cause> {
     let authorization = authorization(request, deadline.at).await?;
     if request.login == Login::InRequest {
         deadline.passed(Passed::Secret(authorization.is_some()));
@@ -113,8 +135,8 @@ pub async fn dial(request: &DialRequest) -> Result<Socket, Cause> {
     let mut route = Route::of(request);
     loop {
         let upgrade = request::upgrade(route.request(), authorization.clone())?;
-        let transport = route.travel(&deadline).await?;
-        match open(upgrade, transport, request.limits, &deadline).await {
+        let transport = route.travel(deadline).await?;
+        match open(upgrade, transport, request.limits, deadline).await {
             Ok(socket) => return Ok(socket),
             Err(Failure::Cause(cause)) => return Err(route.behind(cause)),
             Err(Failure::Answer(error)) => {

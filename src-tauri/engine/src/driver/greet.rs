@@ -5,9 +5,10 @@ use std::mem;
 use std::task::{Context, Poll};
 
 use tokio::time::Instant;
+use url::Url;
 
 use heartwire_core::cause::{Cause, CauseCode};
-use heartwire_core::dialect::{Effects, Fetched, Item, Login, Opening};
+use heartwire_core::dialect::{Effects, Fetched, Item, Login, Opening, sockjs};
 use heartwire_core::link::{Generation, Heartbeat, HeartbeatKind, Input};
 use heartwire_core::secret::Secret;
 use heartwire_core::time::Moment;
@@ -27,10 +28,13 @@ pub(super) struct Greeting {
     user: Option<String>,
     secret: Option<Secret>,
     random: u64,
+    /// The server refused the raw WebSocket.
+    by_sockjs: bool,
 }
 
-/// Opens a socket, once there are the credentials that the dialect sends itself.
-pub(super) async fn dial(request: DialRequest, random: u64) -> Result<(Socket, Greeting), Cause> {
+/// Opens a socket, once there are the credentials that the dialect sends itself; by SockJS where there is an address for it
+/// and the server refuses the raw WebSocket.
+pub(super) async fn dial(request: DialRequest, sockjs: Option<Url>, random: u64) -> Result<(Socket, Greeting), Cause> {
     let own = match request.login {
         Login::InRequest => None,
         Login::InFrames => {
@@ -41,13 +45,15 @@ pub(super) async fn dial(request: DialRequest, random: u64) -> Result<(Socket, G
         }
     };
     let (user, secret) = own.map_or((None, None), |(user, secret)| (user, Some(secret)));
-    Ok((dial::dial(&request).await?, Greeting { user, secret, random }))
+    let (socket, by_sockjs) = dial::dial_or_sockjs(&request, sockjs).await?;
+    Ok((socket, Greeting { user, secret, random, by_sockjs }))
 }
 
 impl Driver {
     /// The socket is up: the dialect has the word.
     pub(super) fn greet(&mut self, generation: Generation, socket: Socket, greeting: &Greeting, cx: &mut Context<'_>) {
-        self.dialect = (self.make_dialect)();
+        let dialect = (self.make_dialect)();
+        self.dialect = if greeting.by_sockjs { sockjs::framed(dialect) } else { dialect };
         self.wire = Wire::Open(Box::new(Open::new(generation, socket, self.request.limits.message)));
         let opening = Opening {
             cursor: self.cursor.as_ref(),

@@ -13,6 +13,7 @@ use futures_channel::mpsc::UnboundedReceiver;
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use url::Url;
 
 use heartwire_core::cause::Cause;
 use heartwire_core::dialect::{Dialect, Effects, Spec};
@@ -61,6 +62,8 @@ pub(super) struct Driver {
     /// and when it last was.
     woke: Option<Moment>,
     pub(super) request: DialRequest,
+    /// Where SockJS is spoken if the server refuses the raw WebSocket.
+    pub(super) sockjs: Option<Url>,
     pub(super) wire: Wire,
     pub(super) dialect: Box<dyn Dialect>,
     pub(super) make_dialect: DialectMaker,
@@ -117,6 +120,7 @@ impl Driver {
             timer: Timer::new(&clock),
             clock,
             request,
+            sockjs: connection.sockjs,
             wire: Wire::None,
             dialect: make_dialect(),
             make_dialect,

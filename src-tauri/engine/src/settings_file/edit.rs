@@ -10,10 +10,11 @@ use super::typed::{self, plain};
 const SUBTABLES: [&str; 6] = ["heartbeat", "reconnect", "message", "auth", "tls", "proxy"];
 
 /// In this order new keys are written; a table's own keys come before its sub-tables in any case.
-const ORDER: [&str; 28] = [
+const ORDER: [&str; 29] = [
     "name",
     "preset",
     "url",
+    "sockjs",
     "dialect",
     "on_open",
     "headers",

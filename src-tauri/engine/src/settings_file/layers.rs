@@ -17,7 +17,7 @@ use super::typed::{self, Fault};
 pub(super) const PREFIX: &str = "HEARTWIRE__";
 
 /// The keys of a connection that cannot be the same for all.
-const OWN: [&str; 3] = ["name", "url", "preset"];
+const OWN: [&str; 4] = ["name", "url", "sockjs", "preset"];
 
 /// The layers that were accepted, and what they make.
 pub(super) struct Layers {

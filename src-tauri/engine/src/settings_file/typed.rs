@@ -34,7 +34,7 @@ const TABLES: [(&[&str], &str); 9] = [
 ];
 
 /// The keys of a connection below which a secret may stand, by right or by mistake: no value of theirs is repeated.
-const PRIVATE: [&str; 5] = ["auth", "headers", "on_open", "proxy", "url"];
+const PRIVATE: [&str; 6] = ["auth", "headers", "on_open", "proxy", "sockjs", "url"];
 
 /// A connection's table; what is wrong is taken out of `table`.
 pub(super) fn connection(table: &mut Value) -> (ConnectionForm, Vec<Fault>) {

@@ -33,6 +33,7 @@ pub fn connection(port: u16) -> Connection {
     Connection {
         name: "test".to_owned(),
         url: format!("ws://127.0.0.1:{port}/path?query=1").parse().unwrap(),
+        sockjs: None,
         dialect: DialectSettings {
             spec: Spec::find("plain").unwrap(),
             subscribe: Vec::new(),

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "helpers of tests fail the test")]
 #![allow(dead_code, reason = "each dialect's tests use their own part of the harness")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -12,4 +13,5 @@ mod mqtt;
 mod ntfy;
 mod plain;
 mod server;
+mod sockjs;
 mod watch;

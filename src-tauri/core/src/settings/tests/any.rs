@@ -13,6 +13,7 @@ fn text() -> impl Strategy<Value = Option<String>> {
         "none",
         "full",
         "plain",
+        "sockjs",
         "crm-heartbeat",
         "{{ json.a }}",
         "$.a",
@@ -45,18 +46,19 @@ fn forms() -> impl Strategy<Value = ConnectionForm> {
         (text(), text(), text(), texts()).prop_map(|(title, body, id, ignore)| MessageForm { title, body, id, ignore });
     let headers = prop::option::of(prop::collection::btree_map(any::<String>(), any::<String>(), 0..3));
     (
-        (text(), text(), text(), text(), texts(), headers, texts(), texts(), text()),
+        (text(), text(), text(), text(), text(), texts(), headers, texts(), texts(), text()),
         prop::option::of(heartbeat),
         prop::option::of(reconnect),
         prop::option::of(message),
         access(),
     )
         .prop_map(|(top, heartbeat, reconnect, message, (auth, tls, proxy))| {
-            let (name, url, dialect, preset, on_open, headers, subprotocols, subscribe, connect_timeout) = top;
+            let (name, url, dialect, sockjs, preset, on_open, headers, subprotocols, subscribe, connect_timeout) = top;
             ConnectionForm {
                 name,
                 url,
                 dialect,
+                sockjs,
                 preset,
                 on_open,
                 headers,

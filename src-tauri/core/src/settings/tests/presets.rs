@@ -59,9 +59,12 @@ fn crm_heartbeat_is_the_recipes_second_row() {
             name: Some("crm".to_owned()),
             preset: Some("crm-heartbeat".to_owned()),
             url: form.url.clone(),
+            sockjs: form.sockjs.clone(),
             ..ConnectionForm::default()
         };
         assert_eq!(form, only, "only the answers' keys are written");
+        let sockjs = connection.sockjs.as_ref().map(ToString::to_string);
+        assert_eq!(sockjs, Some(connection.url.as_str().replace("/wsCrm?", "/wsCrm/sockJs?")));
         connection.url.to_string()
     };
     assert_eq!(url("http://h/path", "42"), "ws://h/path/wsCrm?jspCode=42");

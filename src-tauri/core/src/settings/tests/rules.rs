@@ -112,6 +112,9 @@ fn every_wrong_field_is_told_at_its_path_with_what_to_do() {
     check(r#"url = "ws://h\n.evil/""#, "url", Code::UrlInvalid, "control characters");
     check("url = 'ws://h/#part'", "url", Code::UrlFragment, "RFC 6455");
     check(&format!("url = 'ws://h/{}'", "p".repeat(9_000)), "url", Code::TooLong, "at most 8192");
+    check("sockjs = ''", "sockjs", Code::Missing, "ws://, wss://, http:// or https://");
+    check("sockjs = 'ftp://h'", "sockjs", Code::UrlScheme, "begin it with ws://");
+    check("dialect = 'sockjs'\nsockjs = 'ws://h'", "sockjs", Code::NotTaken, "leave this out");
     check("dialect = 'klingon'", "dialect", Code::UnknownChoice, "use \"plain\"");
     check("preset = 'nope'", "preset", Code::UnknownPreset, "\"crm-heartbeat\"");
     check("connect_timeout = '0s'", "connect_timeout", Code::DurationZero, "no time at all");

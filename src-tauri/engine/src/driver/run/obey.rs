@@ -1,6 +1,7 @@
 //! The way from a socket into the link and back: what the link says is done before anything else happens.
 
 use heartwire_core::cause::Cause;
+use heartwire_core::dialect::sockjs;
 use heartwire_core::link::{Frame, Generation, Input, Output};
 use heartwire_core::time::Moment;
 use heartwire_core::view::LinkState;
@@ -32,7 +33,8 @@ impl Driver {
                 let random = rand::random();
                 let mut request = self.request.clone();
                 request.url = (self.spec.address)(&request.url, random);
-                self.wire = Wire::Dialing(generation, Box::pin(dial(request, random)));
+                let sockjs = self.sockjs.as_ref().map(|base| sockjs::address(base, random));
+                self.wire = Wire::Dialing(generation, Box::pin(dial(request, sockjs, random)));
             }
             Output::Send(generation, frame, id) => {
                 let told = id.and_then(|id| self.asking.remove(&id));
