@@ -16,6 +16,7 @@ mod mqtt;
 mod ntfy;
 mod plain;
 mod shape;
+mod socketio;
 pub mod sockjs;
 pub(crate) mod template;
 
@@ -34,7 +35,7 @@ use crate::settings::{Connection, MessageSettings, ReplyMatcher};
 
 /// Every dialect, in the order in which they are offered.
 pub const ALL: &[&Spec] =
-    &[&plain::SPEC, &ntfy::SPEC, &gotify::SPEC, &home_assistant::SPEC, &mqtt::SPEC, &sockjs::SPEC];
+    &[&plain::SPEC, &ntfy::SPEC, &gotify::SPEC, &home_assistant::SPEC, &mqtt::SPEC, &sockjs::SPEC, &socketio::SPEC];
 
 /// One data frame as it came: whole, unmasked, its text already known to be UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

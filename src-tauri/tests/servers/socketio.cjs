@@ -1,0 +1,75 @@
+// A Socket.IO server on npm's `socket.io`, with the namespaces / and /news. Knows nothing of Heartwire. It says what it
+// does on stdout and is told what to do on stdin, in lines of JSON.
+//   node socketio.cjs OPTIONS [PORT]
+// OPTIONS is JSON: `token`, which clients must show; everything else goes to socket.io.
+
+const { createServer } = require('node:http');
+const { createInterface } = require('node:readline');
+const { Server } = require('socket.io');
+
+const { token, ...options } = JSON.parse(process.argv[2]);
+const port = Number(process.argv[3] ?? 0);
+const links = new Set();
+
+function say(event, more) {
+  process.stdout.write(`${JSON.stringify({ event, ...more })}\n`);
+}
+
+const server = createServer();
+server.on('connection', (link) => {
+  links.add(link);
+  link.on('error', () => {});
+  link.on('close', () => links.delete(link));
+});
+
+const io = new Server(server, { perMessageDeflate: false, ...options });
+for (const space of ['/', '/news']) {
+  const clients = io.of(space);
+  clients.use((socket, next) => {
+    next(token === undefined || socket.handshake.auth.token === token ? undefined : new Error('bad token'));
+  });
+  clients.on('connection', (socket) => {
+    say('opened', { space, path: socket.request.url, recovered: socket.recovered });
+    socket.onAny((name, ...args) => say('received', { space, name, args }));
+    socket.on('disconnect', (reason) => say('closed', { space, reason }));
+  });
+}
+
+// Numbers, a few in each round; a link is cut before every `cut`th of them.
+function count({ to, round, cut }) {
+  let next = 0;
+  const timer = setInterval(() => {
+    for (const end = Math.min(to, next + round); next < end; next++) {
+      if (next % cut === cut - 1) orders.abort();
+      io.emit('number', next);
+    }
+    if (next === to) clearInterval(timer);
+  }, 1);
+}
+
+const buffers = (args) => args.map((arg) => (arg?.bytes === undefined ? arg : Buffer.alloc(arg.bytes, 1)));
+
+const orders = {
+  emit: ({ space, name, args, volatile }) => {
+    const clients = io.of(space ?? '/');
+    (volatile ? clients.volatile : clients).emit(name, ...buffers(args));
+  },
+  ask: ({ name, args }) => {
+    for (const socket of io.of('/').sockets.values()) {
+      socket.emit(name, ...args, (...answer) => say('acknowledged', { name, answer }));
+    }
+  },
+  count,
+  disconnect: () => io.of('/').disconnectSockets(),
+  close: () => io.engine.close(),
+  abort: () => links.forEach((link) => link.destroy()),
+  // No more pings from links that are up.
+  quiet: () => Object.values(io.engine.clients).forEach((client) => clearTimeout(client.pingIntervalTimer)),
+};
+
+server.listen(port, '127.0.0.1', () => say('listening', { port: server.address().port }));
+createInterface({ input: process.stdin })
+  .on('line', (line) => {
+    for (const order of [JSON.parse(line)].flat()) orders[order.do](order);
+  })
+  .on('close', () => process.exit(0));
