@@ -35,8 +35,8 @@ for (const space of ['/', '/news']) {
   });
 }
 
-// Numbers, a few in each round; a link is cut before every `cut`th of them.
-function count({ to, round, cut }) {
+// Numbers, a few in each round, every so many milliseconds; links are cut before every `cut`th of them.
+function count({ to, round, every, cut }) {
   let next = 0;
   const timer = setInterval(() => {
     for (const end = Math.min(to, next + round); next < end; next++) {
@@ -44,7 +44,7 @@ function count({ to, round, cut }) {
       io.emit('number', next);
     }
     if (next === to) clearInterval(timer);
-  }, 1);
+  }, every ?? 1);
 }
 
 const buffers = (args) => args.map((arg) => (arg?.bytes === undefined ? arg : Buffer.alloc(arg.bytes, 1)));
@@ -61,7 +61,7 @@ const orders = {
   },
   count,
   disconnect: () => io.of('/').disconnectSockets(),
-  close: () => io.engine.close(),
+  close: () => Object.values(io.engine.clients).forEach((client) => client.close()),
   abort: () => links.forEach((link) => link.destroy()),
   // No more pings from links that are up.
   quiet: () => Object.values(io.engine.clients).forEach((client) => clearTimeout(client.pingIntervalTimer)),

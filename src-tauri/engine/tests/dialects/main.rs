@@ -12,6 +12,9 @@ mod home_assistant;
 mod mqtt;
 mod ntfy;
 mod plain;
+#[path = "../common/proxy/mod.rs"]
+mod proxy;
 mod server;
+mod socketio;
 mod sockjs;
 mod watch;

@@ -71,11 +71,16 @@ impl Server {
 
     /// What it says next with this event; what comes before it is passed over.
     pub fn wait_for(&mut self, event: &str) -> Value {
+        self.wait_for_one_of(&[event])
+    }
+
+    /// The same of whichever comes first.
+    pub fn wait_for_one_of(&mut self, events: &[&str]) -> Value {
         let until = Instant::now() + SOON;
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            let said = self.says.recv_timeout(left).unwrap_or_else(|_| panic!("the server does not say {event:?}"));
-            if said["event"] == event {
+            let said = self.says.recv_timeout(left).unwrap_or_else(|_| panic!("the server does not say {events:?}"));
+            if events.iter().any(|event| said["event"] == *event) {
                 return said;
             }
         }
