@@ -84,7 +84,8 @@ pub trait Dialect: Send {
         let _ = effects;
     }
 
-    /// The dialect's own heartbeat; asked only of [`Beat::Own`].
+    /// The dialect's own heartbeat: all of one for [`Beat::Own`], and sent beside each ping for [`Beat::Ping`], for
+    /// servers that count only what is said in their own protocol.
     fn heartbeat(&mut self) -> Option<Outgoing> {
         None
     }

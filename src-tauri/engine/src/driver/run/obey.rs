@@ -1,7 +1,7 @@
 //! The way from a socket into the link and back: what the link says is done before anything else happens.
 
 use heartwire_core::cause::Cause;
-use heartwire_core::dialect::sockjs;
+use heartwire_core::dialect::{Beat, sockjs};
 use heartwire_core::link::{Frame, Generation, Input, Output};
 use heartwire_core::time::Moment;
 use heartwire_core::view::LinkState;
@@ -72,13 +72,17 @@ impl Driver {
             return;
         }
         match frame {
-            Frame::Ping(payload) => open.send_ping(payload),
-            Frame::Text(text) => open.send(self.dialect.wrap(text), told),
-            Frame::Heartbeat => {
-                if let Some(frame) = self.dialect.heartbeat() {
-                    open.send(frame, told);
+            Frame::Text(text) => return open.send(self.dialect.wrap(text), told),
+            Frame::Ping(payload) => {
+                open.send_ping(payload);
+                if self.spec.beat != Beat::Ping {
+                    return;
                 }
             }
+            Frame::Heartbeat => {}
+        }
+        if let Some(frame) = self.dialect.heartbeat() {
+            open.send(frame, told);
         }
     }
 
