@@ -18,6 +18,7 @@ mod plain;
 mod shape;
 mod socketio;
 pub mod sockjs;
+mod stomp;
 pub(crate) mod template;
 
 use std::sync::{Arc, Weak};
@@ -34,8 +35,16 @@ use crate::secret::Secret;
 use crate::settings::{Connection, MessageSettings, ReplyMatcher};
 
 /// Every dialect, in the order in which they are offered.
-pub const ALL: &[&Spec] =
-    &[&plain::SPEC, &ntfy::SPEC, &gotify::SPEC, &home_assistant::SPEC, &mqtt::SPEC, &sockjs::SPEC, &socketio::SPEC];
+pub const ALL: &[&Spec] = &[
+    &plain::SPEC,
+    &ntfy::SPEC,
+    &gotify::SPEC,
+    &home_assistant::SPEC,
+    &mqtt::SPEC,
+    &sockjs::SPEC,
+    &socketio::SPEC,
+    &stomp::SPEC,
+];
 
 /// One data frame as it came: whole, unmasked, its text already known to be UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

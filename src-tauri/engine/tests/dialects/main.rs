@@ -14,7 +14,9 @@ mod ntfy;
 mod plain;
 #[path = "../common/proxy/mod.rs"]
 mod proxy;
+mod rabbit;
 mod server;
 mod socketio;
 mod sockjs;
+mod stomp;
 mod watch;

@@ -1,0 +1,271 @@
+//! STOMP 1.2 (stomp.github.io/stomp-specification-1.2.html) as RabbitMQ, ActiveMQ, Artemis and Spring speak it over
+//! WebSocket. Each entry of `subscribe` is a destination; its further lines are headers for the SUBSCRIBE frame, such
+//! as `selector:…`. What a message's texts become is for the person's templates to say.
+//!
+//! **Nothing lost.** Every message is acknowledged one by one (`client-individual`), after it is on disk. A queue, or a
+//! topic that is subscribed to as durable, sends again what was not acknowledged; any other topic sends only to who is
+//! there. So a connection is complete after a gap if all its destinations are of the first kind, and says so only then.
+//!
+//! **Nothing twice** where the server has an id that outlives a session: ActiveMQ's `message-id`, or `amqp-message-id`,
+//! which is what RabbitMQ calls the id that the sender gave; the person's template for ids comes before both.
+//! RabbitMQ's own `message-id` is made of the session (`rabbit_stomp_util:create_message_id`), Spring's of the session
+//! and a counter, and other servers count from 1 again: to take those for ids would lose messages. Without an id a
+//! message comes twice whose acknowledgement was cut off.
+//!
+//! **Life.** A WebSocket ping proves the link: its answer comes at once, while a server's heart-beat comes when it
+//! likes (Spring's up to twice as late as agreed). So no heart-beats are asked of the server. Ours go beside our pings,
+//! for servers that count only STOMP's bytes (Artemis does); the preset's `always` makes them regular.
+
+mod error;
+mod frames;
+mod said;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use super::shape::Shaper;
+use super::{CaughtUp, Context, Dialect, Effects, Incoming, Item, Login, Missing, Opening, Outgoing, Spec, Subscribe};
+use crate::cause::{Cause, CauseCode};
+use crate::link::ResumeData;
+use crate::message::{Arrival, Message, usable_id};
+use crate::text::one_line;
+use frames::{Frame, Reader};
+use said::{Destination, connect, destinations, over};
+
+pub(super) const SPEC: Spec = Spec {
+    name: "stomp",
+    login: Login::InFrames,
+    subscribe: Some(Subscribe {
+        what: "a destination",
+        example: "/queue/alerts",
+        required: true,
+        check: |entry| {
+            let wrong = Destination::of(entry).is_none();
+            wrong.then(|| "has a line after the first that is no header, as in durable:true".to_owned())
+        },
+    }),
+    subprotocols: &["v12.stomp"],
+    presets: &[include_str!("../../../../config/presets/stomp.toml")],
+    make: |context| Box::new(Stomp::new(context)),
+    ..Spec::DEFAULT
+};
+
+/// The most messages that wait to be committed before they can be acknowledged.
+const UNACKNOWLEDGED_MAX: usize = 100_000;
+
+/// One session.
+struct Stomp {
+    context: Arc<Context>,
+    shaper: Shaper,
+    reader: Reader,
+    stage: Stage,
+    /// Durable destinations that had been subscribed to before this session.
+    known: BTreeSet<String>,
+    /// Whether this server answers frames that ask for it.
+    answers: bool,
+    /// Whether this server's `message-id` outlives the session.
+    stable_ids: bool,
+    marks: u64,
+    /// What to acknowledge after each mark.
+    unacknowledged: VecDeque<(u64, String)>,
+}
+
+enum Stage {
+    Connecting,
+    /// These destinations have not been taken yet.
+    Subscribing(BTreeSet<String>),
+    /// What was missed comes now. It is over when nothing more can be read after `answered`, the end of a round trip.
+    Resending {
+        answered: bool,
+    },
+    Live,
+}
+
+impl Stomp {
+    fn new(context: &Arc<Context>) -> Self {
+        Self {
+            context: Arc::clone(context),
+            shaper: Shaper::new(context),
+            reader: Reader::default(),
+            stage: Stage::Connecting,
+            known: BTreeSet::new(),
+            answers: false,
+            stable_ids: false,
+            marks: 0,
+            unacknowledged: VecDeque::new(),
+        }
+    }
+
+    fn take(&mut self, frame: &Frame, effects: &mut Effects) {
+        match (frame.command.as_str(), &self.stage) {
+            ("CONNECTED", Stage::Connecting) => self.connected(frame, effects),
+            ("RECEIPT", _) => self.receipt(frame.header("receipt-id").unwrap_or_default(), effects),
+            ("MESSAGE", Stage::Subscribing(_) | Stage::Resending { .. } | Stage::Live) => self.message(frame, effects),
+            ("ERROR", _) => error::take(frame, effects),
+            (command, _) => {
+                let command = one_line(command, 40);
+                let text = format!("the server sent a frame of STOMP where it does not belong: {command}");
+                effects.end = Some(Cause::new(CauseCode::Protocol, text));
+            }
+        }
+    }
+
+    fn connected(&mut self, frame: &Frame, effects: &mut Effects) {
+        let version = frame.header("version").unwrap_or("1.0");
+        if version != "1.2" {
+            let text = format!("the server speaks STOMP {}, and only 1.2 is known here", one_line(version, 20));
+            effects.fatal = Some(Cause::new(CauseCode::Configuration, text));
+            return;
+        }
+        // Spring's simple broker answers no receipts ("it does not support acks, receipts, and some other features").
+        // It is known by not telling its name, as brokers do.
+        let server = frame.header("server");
+        self.answers = server.is_some();
+        self.stable_ids = server.is_some_and(|server| server.starts_with("ActiveMQ/"));
+        for destination in destinations(&self.context) {
+            effects.send(destination.subscribe());
+        }
+        let waited_for = destinations(&self.context).filter(|_| self.answers).map(|it| it.name.to_owned());
+        self.stage = Stage::Subscribing(waited_for.collect());
+        self.receipt("", effects);
+    }
+
+    fn receipt(&mut self, of: &str, effects: &mut Effects) {
+        match &mut self.stage {
+            Stage::Subscribing(waited_for) => {
+                waited_for.remove(of);
+                if waited_for.is_empty() {
+                    self.subscribed(effects);
+                }
+            }
+            Stage::Resending { answered } => *answered |= of == said::OVER,
+            Stage::Connecting | Stage::Live => {}
+        }
+    }
+
+    fn subscribed(&mut self, effects: &mut Effects) {
+        effects.ready = true;
+        let durable = self.durable().collect::<Vec<_>>().join("\n");
+        if durable.is_empty() {
+            self.stage = Stage::Live;
+            effects.items.push(Item::CaughtUp(CaughtUp::Missing(Missing::NoReplay)));
+            return;
+        }
+        effects.items.push(Item::Cursor(ResumeData(durable)));
+        // A broker takes a subscription first and then finds what to send. By the answer to one more frame, which
+        // changes nothing, it has begun.
+        effects.frames.extend(over().map(Outgoing::Text));
+        self.stage = Stage::Resending { answered: false };
+    }
+
+    /// The destinations that are sent again. Spring's simple broker keeps nothing, whatever they are called.
+    fn durable(&self) -> impl Iterator<Item = &str> {
+        let durable = |destination: &Destination<'_>| self.answers && destination.is_durable();
+        destinations(&self.context).filter(durable).map(|destination| destination.name)
+    }
+
+    /// What is known of the time before this session, now that nothing of it is left to come.
+    fn caught_up(&self) -> CaughtUp {
+        if destinations(&self.context).any(|destination| !destination.is_durable()) {
+            CaughtUp::Missing(Missing::NoReplay)
+        } else if self.durable().all(|name| !self.known.contains(name)) {
+            CaughtUp::FirstContact
+        } else {
+            CaughtUp::Recovered { keeps: None }
+        }
+    }
+
+    fn message(&mut self, frame: &Frame, effects: &mut Effects) {
+        let topic = frame.header("destination").unwrap_or_default();
+        let message = match std::str::from_utf8(&frame.body) {
+            Ok(text) => self.shaper.message(text, topic, effects),
+            Err(_) => Some(Message::binary(frame.body.len())),
+        };
+        if let Some(message) = message {
+            let id = message.id.clone().or_else(|| self.id(frame));
+            let arrival = self.arrival(frame);
+            let sent_ms = frame.header("timestamp").and_then(milliseconds);
+            effects.message(Message { id, sent_ms, arrival, ..message });
+        }
+        if let Some(ack) = frame.header("ack") {
+            self.unacknowledged.push_back((self.marks + 1, ack.to_owned()));
+        }
+    }
+
+    fn id(&self, frame: &Frame) -> Option<String> {
+        let own = frame.header("message-id").filter(|_| self.stable_ids);
+        frame.header("amqp-message-id").or(own).and_then(usable_id)
+    }
+
+    fn arrival(&self, frame: &Frame) -> Arrival {
+        let subscription = frame.header("subscription").unwrap_or_default();
+        let again = !matches!(self.stage, Stage::Live) || frame.header("redelivered") == Some("true");
+        if !again || self.durable().all(|name| name != subscription) {
+            Arrival::Live
+        } else if matches!(self.stage, Stage::Live) || self.known.contains(subscription) {
+            Arrival::CaughtUp
+        } else {
+            Arrival::Old
+        }
+    }
+}
+
+impl Dialect for Stomp {
+    fn opened(&mut self, opening: &Opening<'_>, effects: &mut Effects) {
+        let known = opening.cursor.map_or("", |cursor| cursor.0.as_str());
+        self.known = known.lines().map(str::to_owned).collect();
+        effects.send(connect(&self.context, opening));
+    }
+
+    fn frame(&mut self, frame: Incoming<'_>, effects: &mut Effects) {
+        self.reader.push(match frame {
+            Incoming::Text(text) => text.as_bytes(),
+            Incoming::Binary(bytes) => bytes,
+        });
+        while effects.fatal.is_none() && effects.end.is_none() {
+            match self.reader.next() {
+                Ok(Some(frame)) => self.take(&frame, effects),
+                Ok(None) => break,
+                Err(why) => {
+                    let text = format!("the server sent a frame of STOMP that {why}");
+                    effects.end = Some(Cause::new(CauseCode::Protocol, text));
+                }
+            }
+        }
+        if self.unacknowledged.back().is_some_and(|(mark, _)| *mark > self.marks) {
+            self.marks += 1;
+            effects.items.push(Item::Mark(self.marks));
+        }
+        if self.unacknowledged.len() > UNACKNOWLEDGED_MAX {
+            let text = "messages came faster than they could be kept";
+            effects.end = Some(Cause::new(CauseCode::Protocol, text));
+        }
+    }
+
+    fn committed(&mut self, mark: u64, effects: &mut Effects) {
+        let kept = self.unacknowledged.iter().take_while(|(of, _)| *of <= mark).count();
+        for (_, ack) in self.unacknowledged.drain(..kept) {
+            effects.send(said::ack(&ack));
+        }
+    }
+
+    fn quiet(&mut self, effects: &mut Effects) {
+        if let Stage::Resending { answered: true } = self.stage {
+            self.stage = Stage::Live;
+            effects.items.push(Item::CaughtUp(self.caught_up()));
+        }
+    }
+
+    fn heartbeat(&mut self) -> Option<Outgoing> {
+        Some(Outgoing::Text("\n".to_owned()))
+    }
+}
+
+/// When a message was sent: brokers for Java give milliseconds since the Unix epoch, AMQP has seconds.
+fn milliseconds(timestamp: &str) -> Option<i64> {
+    let given: i64 = timestamp.parse().ok()?;
+    if given < 100_000_000_000 { given.checked_mul(1_000) } else { Some(given) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,92 @@
+//! What we say in STOMP, and what the entries of `subscribe` mean.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use super::super::{Context, Opening};
+use crate::secret::Secret;
+
+/// The receipt of a frame that is sent only to be answered.
+pub(super) const OVER: &str = "over";
+
+/// An entry of `subscribe`.
+pub(super) struct Destination<'a> {
+    pub(super) name: &'a str,
+    headers: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Destination<'a> {
+    pub(super) fn of(entry: &'a str) -> Option<Self> {
+        let mut lines = entry.lines();
+        let name = lines.next()?;
+        let headers = lines.map(|line| line.split_once(':')).collect::<Option<_>>()?;
+        Some(Self { name, headers })
+    }
+
+    /// Whether a broker keeps for us what we did not acknowledge: a queue, or a topic with the headers of a durable
+    /// subscription ("Destinations" and "Durable Topic Subscriptions" of RabbitMQ's guide to STOMP; those of ActiveMQ
+    /// and Artemis have a name).
+    pub(super) fn is_durable(&self) -> bool {
+        let has = |name: &str, value: &str| self.headers.contains(&(name, value));
+        let named = ["activemq.subscriptionName", "durable-subscription-name"];
+        if self.name.starts_with("/queue/") || self.name.starts_with("/amq/queue/") {
+            !has("auto-delete", "true") && !has("exclusive", "true")
+        } else {
+            let durable = has("durable", "true") && has("auto-delete", "false");
+            durable || self.headers.iter().any(|(name, _)| named.contains(name))
+        }
+    }
+
+    /// The destination is its own id: a durable subscription must have the same one every time.
+    pub(super) fn subscribe(&self) -> String {
+        let name = escaped(self.name);
+        let mut frame = format!("SUBSCRIBE\nid:{name}\ndestination:{name}\nack:client-individual\nreceipt:{name}\n");
+        for (name, value) in &self.headers {
+            // Writing to a String cannot fail.
+            let _ = writeln!(frame, "{}:{}", escaped(name), escaped(value));
+        }
+        frame + "\n\0"
+    }
+}
+
+/// What is subscribed to.
+pub(super) fn destinations(context: &Context) -> impl Iterator<Item = Destination<'_>> {
+    // Every entry was checked with the settings.
+    context.subscribe.iter().filter_map(|entry| Destination::of(entry))
+}
+
+/// The first frame. It knows no escapes ("Value Encoding"); neither a user nor a secret has a line break. RabbitMQ reads
+/// escapes here all the same: for it a backslash in a password has to be given as two.
+pub(super) fn connect(context: &Context, opening: &Opening<'_>) -> String {
+    let vhost = |(name, host): &(Cow<'_, str>, Cow<'_, str>)| name == "vhost" && !host.contains(char::is_control);
+    let host = context.url.query_pairs().find(vhost).map_or("/".into(), |(_, host)| host);
+    // Half as long again as we mean to be: a heart-beat may be held up on its way.
+    let ours = (context.every + context.every / 2).as_millis();
+    let mut frame = format!("CONNECT\naccept-version:1.2\nhost:{host}\nheart-beat:{ours},0\n");
+    if let Some(user) = opening.user {
+        let _ = writeln!(frame, "login:{user}");
+    }
+    if let Some(secret) = opening.secret.map(Secret::expose) {
+        let _ = writeln!(frame, "passcode:{secret}");
+        if opening.user.is_none() {
+            // A token: Spring's applications read it here, RabbitMQ's OAuth 2 takes the passcode for it.
+            let _ = writeln!(frame, "Authorization:Bearer {secret}");
+        }
+    }
+    frame + "\n\0"
+}
+
+/// Acknowledges a message.
+pub(super) fn ack(id: &str) -> String {
+    format!("ACK\nid:{}\n\n\0", escaped(id))
+}
+
+/// Frames that change nothing, of which the first is answered.
+pub(super) fn over() -> [String; 2] {
+    [format!("BEGIN\ntransaction:{OVER}\nreceipt:{OVER}\n\n\0"), format!("ABORT\ntransaction:{OVER}\n\n\0")]
+}
+
+/// A header of any frame but CONNECT ("Value Encoding").
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('\r', "\\r").replace('\n', "\\n").replace(':', "\\c")
+}

@@ -1,0 +1,140 @@
+//! STOMP against RabbitMQ 3.10 (Debian's).
+
+use std::time::Duration;
+
+use heartwire_core::dialect::{CaughtUp, Missing};
+use heartwire_core::message::Arrival;
+use heartwire_core::settings::Connection;
+use serde_json::{Value, json};
+
+use crate::rabbit::Rabbit;
+use crate::watch::{Watch, connection};
+
+/// Pinged so often that an answer soon shows that what was sent before the ping was taken.
+fn to(rabbit: &Rabbit, destination: &str, more: &Value) -> Connection {
+    let heartbeat = json!({ "every": "200ms", "timeout": "20s", "always": true });
+    let keys = json!({ "url": rabbit.url(""), "preset": "stomp", "subscribe": [destination], "heartbeat": heartbeat });
+    let both = keys.as_object().unwrap().clone().into_iter().chain(more.as_object().unwrap().clone());
+    connection(Value::Object(both.collect()))
+}
+
+fn arrivals(watch: &Watch) -> Vec<Arrival> {
+    watch.messages.iter().map(|message| message.arrival).collect()
+}
+
+#[tokio::test]
+async fn a_queue_loses_nothing_and_a_topic_says_that_it_may() {
+    let mut rabbit = Rabbit::start();
+    a_queue_gives_what_was_missed_once_and_in_order(&rabbit).await;
+    what_was_not_kept_comes_again(&mut rabbit).await;
+    a_durable_topic_is_a_queue(&rabbit).await;
+    a_topic_promises_nothing(&rabbit).await;
+    the_link_is_proved_while_nothing_happens(&rabbit).await;
+}
+
+async fn a_queue_gives_what_was_missed_once_and_in_order(rabbit: &Rabbit) {
+    let connection = to(rabbit, "/queue/orders", &json!({}));
+    rabbit.publish("/queue/orders", "", ["from before"]);
+    let mut watch = Watch::start(&connection);
+    assert_eq!(watch.until_caught_up(1).await, CaughtUp::FirstContact);
+    watch.until_messages(1).await;
+    let json = r#"{"title":"Order","text":"Two lamps"}"#;
+    rabbit.publish("/queue/orders", "amqp-message-id:m\\c1\ntimestamp:1700000000\n", [json]);
+    watch.until_messages(2).await;
+    assert_eq!(arrivals(&watch), [Arrival::Old, Arrival::Live]);
+    let message = &watch.messages[1];
+    assert_eq!((message.title.as_str(), message.body.as_str()), ("Order", "Two lamps"));
+    assert_eq!((message.id.as_deref(), message.sent_ms), (Some("m:1"), Some(1_700_000_000_000)));
+    assert_eq!(watch.messages[0].title, "/queue/orders");
+    watch.until_round_trip().await;
+    let cursor = watch.end().await;
+
+    let missed: Vec<_> = (0..2_000).map(|number| format!("missed {number}")).collect();
+    rabbit.publish("/queue/orders", "", missed.iter().map(String::as_str));
+    let mut watch = Watch::from(&connection, cursor);
+    assert_eq!(watch.until_caught_up(1).await, CaughtUp::Recovered { keeps: None });
+    watch.until_messages(2_000).await;
+    rabbit.publish("/queue/orders", "", ["new"]);
+    watch.until_messages(2_001).await;
+    assert_eq!(watch.bodies()[..2_000], missed, "and nothing of before, for it was acknowledged");
+    assert_eq!(watch.bodies()[2_000], "new");
+    assert_eq!((arrivals(&watch)[0], arrivals(&watch)[2_000]), (Arrival::CaughtUp, Arrival::Live));
+    watch.end().await;
+}
+
+/// The disk never answers, and then the server dies without a word: it kept what was not acknowledged.
+async fn what_was_not_kept_comes_again(rabbit: &mut Rabbit) {
+    let connection = to(rabbit, "/queue/again", &json!({}));
+    let mut watch = Watch::start(&connection);
+    watch.until_caught_up(1).await;
+    rabbit.publish("/queue/again", "", ["kept"]);
+    watch.until_messages(1).await;
+    watch.until_round_trip().await;
+    watch.commits = false;
+    rabbit.publish("/queue/again", "", ["one", "two", "three"]);
+    watch.until_messages(4).await;
+    rabbit.kill();
+    rabbit.start_again();
+    assert_eq!(watch.until_caught_up(2).await, CaughtUp::Recovered { keeps: None });
+    watch.until_messages(7).await;
+    assert_eq!(watch.bodies(), ["kept", "one", "two", "three", "one", "two", "three"]);
+    assert_eq!(arrivals(&watch)[4..], [Arrival::CaughtUp; 3]);
+    watch.end().await;
+}
+
+async fn a_durable_topic_is_a_queue(rabbit: &Rabbit) {
+    let connection = to(rabbit, "/topic/news.*\ndurable:true\nauto-delete:false", &json!({}));
+    let mut watch = Watch::start(&connection);
+    assert_eq!(watch.until_caught_up(1).await, CaughtUp::FirstContact);
+    let cursor = watch.end().await;
+    rabbit.publish("/topic/news.today", "", ["missed"]);
+    let mut watch = Watch::from(&connection, cursor);
+    assert_eq!(watch.until_caught_up(1).await, CaughtUp::Recovered { keeps: None });
+    watch.until_messages(1).await;
+    assert_eq!((watch.messages[0].title.as_str(), watch.bodies()), ("/topic/news.today", vec!["missed"]));
+    watch.end().await;
+}
+
+async fn a_topic_promises_nothing(rabbit: &Rabbit) {
+    let connection = to(rabbit, "/topic/weather", &json!({}));
+    let mut watch = Watch::start(&connection);
+    assert_eq!(watch.until_caught_up(1).await, CaughtUp::Missing(Missing::NoReplay));
+    rabbit.publish("/topic/weather", "", ["sun"]);
+    watch.until_messages(1).await;
+    assert_eq!((arrivals(&watch), watch.bodies()), (vec![Arrival::Live], vec!["sun"]));
+    assert!(watch.end().await.is_none());
+}
+
+/// The server was told 1.5 s, counts whole seconds, and gives up after two in which no byte came.
+async fn the_link_is_proved_while_nothing_happens(rabbit: &Rabbit) {
+    let quick = json!({ "heartbeat": { "every": "1s", "timeout": "5s", "always": true } });
+    let mut watch = Watch::start(&to(rabbit, "/topic/quiet", &quick));
+    watch.until_connected().await;
+    watch.listen(Duration::from_secs(6)).await;
+    assert!(watch.round_trips >= 4, "{}", watch.round_trips);
+    assert_eq!(watch.caught_up.len(), 1, "one socket all the time");
+    watch.end().await;
+}
+
+#[tokio::test]
+async fn what_only_the_person_can_mend_blocks() {
+    let rabbit = Rabbit::start();
+    let secret = |secret: &str| json!({ "kind": "basic", "user": "guest", "secret": { "command": ["echo", secret] } });
+    let mut good = Watch::start(&to(&rabbit, "/topic/a", &json!({ "auth": secret("guest") })));
+    good.until_connected().await;
+    good.end().await;
+
+    let blocked = async |connection: &Connection| {
+        let mut watch = Watch::start(connection);
+        let cause = watch.until_blocked().await;
+        assert_eq!(watch.caught_up.len(), 0, "it was never connected");
+        watch.end().await;
+        (cause.code, cause.text)
+    };
+    let (code, text) = blocked(&to(&rabbit, "/topic/a", &json!({ "auth": secret("wrong") }))).await;
+    assert_eq!((code.as_str(), text.contains("Access refused for user 'guest'")), ("unauthorized", true), "{text}");
+    let (code, text) = blocked(&to(&rabbit, "/topic/a", &json!({ "url": rabbit.url("?vhost=nowhere") }))).await;
+    assert_eq!((code.as_str(), text.contains("'nowhere' access denied")), ("unauthorized", true), "{text}");
+    let (code, text) = blocked(&to(&rabbit, "/nothing/a", &json!({}))).await;
+    assert_eq!((code.as_str(), text.contains("Unknown destination")), ("configuration", true), "{text}");
+}
