@@ -30,6 +30,7 @@ pub use effects::{Answer, CaughtUp, Effects, Fetch, Fetched, Item, KeepAlive, Mi
 pub use json::bounded as bounded_json;
 pub use shape::Shape;
 
+use crate::cause::Cause;
 use crate::link::ResumeData;
 use crate::secret::Secret;
 use crate::settings::{Connection, MessageSettings, ReplyMatcher};
@@ -91,6 +92,13 @@ pub trait Dialect: Send {
     /// frame says that it is over, this is the sign.
     fn quiet(&mut self, effects: &mut Effects) {
         let _ = effects;
+    }
+
+    /// The server closed with this code and this reason, which is safe to show. A dialect whose codes mean more than their
+    /// number says why the socket is gone.
+    fn closed(&self, code: u16, reason: &str) -> Option<Cause> {
+        let _ = (code, reason);
+        None
     }
 
     /// The dialect's own heartbeat: all of one for [`Beat::Own`], and sent beside each ping for [`Beat::Ping`], for

@@ -3,10 +3,15 @@
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use heartwire_core::cause::{Cause, CauseCode};
+use heartwire_core::dialect::Dialect;
 
 use crate::dial::said;
 
-pub(super) fn cause(frame: Option<&CloseFrame>) -> Cause {
+/// The dialect's word comes first.
+pub(super) fn cause(frame: Option<&CloseFrame>, dialect: &dyn Dialect) -> Cause {
+    if let Some(cause) = frame.and_then(|frame| dialect.closed(frame.code.into(), &said(&frame.reason))) {
+        return cause;
+    }
     let code = frame.map_or(1005, |frame| frame.code.into());
     let mut text = match known(code) {
         Some(meaning) => format!("the server closed the connection: {meaning}"),

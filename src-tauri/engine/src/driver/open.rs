@@ -312,7 +312,7 @@ impl Open {
                 return;
             }
             WireMessage::Close(frame) => {
-                read.end = Some(self.closed(frame.as_ref(), cx));
+                read.end = Some(self.closed(frame.as_ref(), dialect, cx));
                 return;
             }
             // Only ever written.
@@ -325,10 +325,10 @@ impl Open {
     }
 
     /// The peer's close frame came: the first, which is answered, or the answer to ours.
-    fn closed(&mut self, frame: Option<&CloseFrame>, cx: &mut Context<'_>) -> End {
+    fn closed(&mut self, frame: Option<&CloseFrame>, dialect: &dyn Dialect, cx: &mut Context<'_>) -> End {
         // The library has queued the answer. If the network does not take it now, nobody is waiting for it.
         let politely = matches!(self.socket.poll_flush(cx), Poll::Ready(Ok(())));
-        End { cause: closed::cause(frame), politely }
+        End { cause: closed::cause(frame, dialect), politely }
     }
 
     /// The stream broke. Where the peer can still be told why, it is told before the end.

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use url::Url;
 
-use heartwire_core::cause::Cause;
+use heartwire_core::cause::{Cause, CauseCode};
 use heartwire_core::dialect::{Dialect, Effects, Spec};
 use heartwire_core::link::{
     CLOSE_LIMIT, Generation, HeartbeatKind, Input, Link, LinkSettings, NotSent, Path, ResumeData, SendId,
@@ -333,6 +333,9 @@ impl Driver {
         if let Wire::Open(open) = mem::replace(&mut self.wire, Wire::None) {
             let generation = open.generation;
             open.finish(end.politely);
+            if end.cause.code == CauseCode::Unauthorized {
+                self.request.credentials.forget();
+            }
             self.input_at(now, Input::Closed(generation, end.cause));
         }
     }
