@@ -10,6 +10,7 @@
 
 mod effects;
 mod gotify;
+mod graphql;
 mod home_assistant;
 mod json;
 mod mqtt;
@@ -45,6 +46,7 @@ pub const ALL: &[&Spec] = &[
     &sockjs::SPEC,
     &socketio::SPEC,
     &stomp::SPEC,
+    &graphql::SPEC,
 ];
 
 /// One data frame as it came: whole, unmasked, its text already known to be UTF-8.

@@ -8,6 +8,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod gotify;
+mod graphql;
 mod home_assistant;
 mod mqtt;
 mod ntfy;

@@ -1,0 +1,174 @@
+//! GraphQL subscriptions by graphql-transport-ws (`PROTOCOL.md` of enisdenjo/graphql-ws), as servers for JavaScript, Java,
+//! Go, .NET and Python speak it. Each entry of `subscribe` is a document with one subscription. A subscription has one
+//! root field (section 5.2.4.1 of GraphQL's specification): its name is the topic and its value the text for the
+//! person's templates. Nothing that was missed is sent again.
+//!
+//! Credentials go into `connection_init` as `Authorization`, once by itself, where Apollo's, gqlgen's and Spring's
+//! servers look for it, and once among `headers`, which is what Hasura reads.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use data_encoding::BASE64;
+use serde_json::{Value, json};
+
+use super::shape::Shaper;
+use super::{
+    Beat, CaughtUp, Context, Dialect, Effects, Incoming, Item, Login, Missing, Opening, Outgoing, Spec, Subscribe,
+    bounded_json,
+};
+use crate::cause::{Cause, CauseCode};
+use crate::text::one_line;
+
+pub(super) const SPEC: Spec = Spec {
+    name: "graphql",
+    beat: Beat::Own,
+    login: Login::InFrames,
+    subscribe: Some(Subscribe {
+        what: "a subscription in GraphQL",
+        example: "subscription { alerts { id title text } }",
+        required: true,
+        check: |entry| (!entry.contains("subscription")).then(|| "is no subscription".to_owned()),
+    }),
+    subprotocols: &["graphql-transport-ws"],
+    presets: &[include_str!("../../../../config/presets/graphql.toml")],
+    make: |context| Box::new(GraphQl::new(context)),
+    ..Spec::DEFAULT
+};
+
+/// One connection in the sense of the protocol.
+struct GraphQl {
+    context: Arc<Context>,
+    shaper: Shaper,
+    acknowledged: bool,
+    /// The subscriptions that are not over, and whether they have given a result: until then what the server says
+    /// against one is about its document.
+    running: BTreeMap<String, bool>,
+}
+
+impl GraphQl {
+    fn new(context: &Arc<Context>) -> Self {
+        Self {
+            context: Arc::clone(context),
+            shaper: Shaper::new(context),
+            acknowledged: false,
+            running: (0..context.subscribe.len()).map(|at| (at.to_string(), false)).collect(),
+        }
+    }
+
+    fn take(&mut self, frame: &mut Value, effects: &mut Effects) {
+        let payload = frame.get_mut("payload").map(Value::take).unwrap_or_default();
+        let id = frame.get("id").and_then(Value::as_str).unwrap_or_default();
+        let running = self.acknowledged && self.running.contains_key(id);
+        match frame.get("type").and_then(Value::as_str) {
+            Some("connection_ack") if !self.acknowledged => self.acknowledged(effects),
+            Some("ping") => effects.send(json!({ "type": "pong" }).to_string()),
+            Some("pong") => effects.heartbeat_answered = true,
+            Some("next") if running => self.result(id, payload, effects),
+            Some("error") if running => self.error(id, &payload, effects),
+            Some("complete") if running => end(effects, "the server has ended a subscription".to_owned()),
+            // Of a subscription that is over something may still be on its way.
+            Some("next" | "error" | "complete") if self.acknowledged => {}
+            _ => end(effects, "the server sent what is no message of graphql-transport-ws".to_owned()),
+        }
+    }
+
+    fn acknowledged(&mut self, effects: &mut Effects) {
+        self.acknowledged = true;
+        for (id, query) in self.context.subscribe.iter().enumerate() {
+            let id = id.to_string();
+            effects.send(json!({ "id": id, "type": "subscribe", "payload": { "query": query } }).to_string());
+        }
+        effects.ready = true;
+        effects.items.push(Item::CaughtUp(CaughtUp::Missing(Missing::NoReplay)));
+    }
+
+    fn result(&mut self, id: &str, mut payload: Value, effects: &mut Effects) {
+        let Some(data) = payload.get_mut("data").map(Value::take) else {
+            // The request itself failed (section 7.1.1): what begins the subscription did, not its document.
+            return self.error(id, payload.get("errors").unwrap_or_default(), effects);
+        };
+        self.running.insert(id.to_owned(), true);
+        let (field, value) = match data {
+            Value::Object(data) if data.len() == 1 => data.into_iter().next().unwrap_or_default(),
+            Value::Null => {
+                effects.trouble = Some("the server could not make a result for a subscription".to_owned());
+                return;
+            }
+            other => (String::new(), other),
+        };
+        let text = match value {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        let message = self.shaper.message(&text, &field, effects);
+        effects.items.extend(message.map(Item::Message));
+    }
+
+    /// A subscription is over. One that never gave anything has a fault, which other ones need not have.
+    fn error(&mut self, id: &str, errors: &Value, effects: &mut Effects) {
+        let first = errors.get(0);
+        let said = one_line(first.and_then(|it| it.get("message")?.as_str()).unwrap_or_default(), 300);
+        // What Apollo's servers call them, and others after them.
+        let code = match first.and_then(|it| it.get("extensions")?.get("code")?.as_str()) {
+            Some("UNAUTHENTICATED" | "FORBIDDEN") => CauseCode::Unauthorized,
+            _ => CauseCode::Configuration,
+        };
+        if self.running.remove(id) == Some(true) {
+            end(effects, format!("a subscription failed at the server: {said}"));
+        } else if self.running.is_empty() || code == CauseCode::Unauthorized {
+            effects.fatal = Some(Cause::new(code, format!("the server refused subscribe[{id}]: {said}")));
+        } else {
+            effects.trouble = Some(format!("the server refused subscribe[{id}]; the others go on"));
+        }
+    }
+}
+
+fn end(effects: &mut Effects, text: String) {
+    effects.end = Some(Cause::new(CauseCode::Protocol, text));
+}
+
+impl Dialect for GraphQl {
+    fn opened(&mut self, opening: &Opening<'_>, effects: &mut Effects) {
+        let authorization = opening.secret.map(|secret| match opening.user {
+            Some(user) => format!("Basic {}", BASE64.encode(format!("{user}:{}", secret.expose()).as_bytes())),
+            None => format!("Bearer {}", secret.expose()),
+        });
+        let init = match authorization {
+            Some(it) => json!({
+                "type": "connection_init",
+                "payload": { "Authorization": it, "headers": { "Authorization": it } },
+            }),
+            None => json!({ "type": "connection_init" }),
+        };
+        effects.send(init.to_string());
+    }
+
+    fn frame(&mut self, frame: Incoming<'_>, effects: &mut Effects) {
+        let json = match frame {
+            Incoming::Text(text) => bounded_json(text),
+            Incoming::Binary(_) => None,
+        };
+        self.take(&mut json.unwrap_or_default(), effects);
+    }
+
+    fn heartbeat(&mut self) -> Option<Outgoing> {
+        Some(Outgoing::Text(json!({ "type": "ping" }).to_string()))
+    }
+
+    /// `CloseCode` of graphql-ws. 4500 is a server's failure and may pass, though elsewhere such a code is final; only the
+    /// document is to blame for a syntax error, which graphql-js words so.
+    fn closed(&self, code: u16, reason: &str) -> Option<Cause> {
+        let means = match code {
+            4401 | 4403 => CauseCode::Unauthorized,
+            4400 | 4406 | 4409 | 4429 => CauseCode::Configuration,
+            4500 if reason.starts_with("Syntax Error") => CauseCode::Configuration,
+            4500 => CauseCode::Closed(1011),
+            _ => return None,
+        };
+        Some(Cause::new(means, format!("the server closed the connection: {reason} ({code})")))
+    }
+}
+
+#[cfg(test)]
+mod tests;
