@@ -15,6 +15,7 @@ mod home_assistant;
 mod json;
 mod mqtt;
 mod ntfy;
+mod phoenix;
 mod plain;
 mod shape;
 mod socketio;
@@ -47,6 +48,7 @@ pub const ALL: &[&Spec] = &[
     &socketio::SPEC,
     &stomp::SPEC,
     &graphql::SPEC,
+    &phoenix::SPEC,
 ];
 
 /// One data frame as it came: whole, unmasked, its text already known to be UTF-8.

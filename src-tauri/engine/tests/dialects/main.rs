@@ -12,6 +12,7 @@ mod graphql;
 mod home_assistant;
 mod mqtt;
 mod ntfy;
+mod phoenix;
 mod plain;
 #[path = "../common/proxy/mod.rs"]
 mod proxy;
