@@ -8,6 +8,7 @@
 //!
 //! A new dialect is a file here with its [`Spec`], its preset in `config/presets`, and its line in [`ALL`].
 
+mod action_cable;
 mod effects;
 mod gotify;
 mod graphql;
@@ -49,6 +50,7 @@ pub const ALL: &[&Spec] = &[
     &stomp::SPEC,
     &graphql::SPEC,
     &phoenix::SPEC,
+    &action_cable::SPEC,
 ];
 
 /// One data frame as it came: whole, unmasked, its text already known to be UTF-8.

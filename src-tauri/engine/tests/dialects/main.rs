@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "each dialect's tests use their own part of the harness")]
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
 
+mod action_cable;
 #[path = "../common/mod.rs"]
 mod common;
 mod gotify;
