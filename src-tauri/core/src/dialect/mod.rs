@@ -18,6 +18,7 @@ mod mqtt;
 mod ntfy;
 mod phoenix;
 mod plain;
+mod pushover;
 mod shape;
 mod socketio;
 pub mod sockjs;
@@ -51,6 +52,7 @@ pub const ALL: &[&Spec] = &[
     &graphql::SPEC,
     &phoenix::SPEC,
     &action_cable::SPEC,
+    &pushover::SPEC,
 ];
 
 /// One data frame as it came: whole, unmasked, its text already known to be UTF-8.

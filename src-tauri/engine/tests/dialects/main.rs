@@ -17,6 +17,7 @@ mod phoenix;
 mod plain;
 #[path = "../common/proxy/mod.rs"]
 mod proxy;
+mod pushover;
 mod rabbit;
 mod server;
 mod socketio;
