@@ -3,7 +3,6 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "helpers of tests fail the test")]
 #![allow(dead_code, reason = "each dialect's tests use their own part of the harness")]
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
 
 mod action_cable;
 #[path = "../common/mod.rs"]

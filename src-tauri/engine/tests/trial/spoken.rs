@@ -32,6 +32,7 @@ static SHY: Spec = Spec {
     presets: &[],
     address: |url, _| url.clone(),
     make: |context| Box::new(Shy(context.clone())),
+    check_url: |_| None,
 };
 
 /// It logs in with its secret and is ready with "welcome"; "silent" agrees on no heartbeat, "fetch" asks for the log, and

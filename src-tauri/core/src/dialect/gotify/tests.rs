@@ -208,6 +208,8 @@ fn context() -> Context {
         url: Url::parse("ws://h/stream").unwrap(),
         subscribe: Vec::new(),
         every: std::time::Duration::from_secs(30),
+        timeout: std::time::Duration::from_secs(10),
+        auto_heartbeat: true,
         shape: Arc::new(crate::dialect::Shape::new(
             &crate::settings::MessageSettings {
                 title: String::new(),

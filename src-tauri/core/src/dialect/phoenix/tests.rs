@@ -48,7 +48,7 @@ fn sent(effects: &Effects) -> Vec<Value> {
 }
 
 fn nothing(effects: &Effects) -> bool {
-    let Effects { items, frames, ready, heartbeat_answered, keep_alive, fetch, fatal, end, trouble } = effects;
+    let Effects { items, frames, ready, heartbeat_answered, keep_alive, fetch, fatal, end, trouble, .. } = effects;
     items.is_empty()
         && frames.is_empty()
         && !ready

@@ -129,6 +129,8 @@ fn small() -> Box<dyn Dialect> {
         url: url("ws://h/"),
         subscribe: Vec::new(),
         every: std::time::Duration::from_secs(30),
+        timeout: std::time::Duration::from_secs(10),
+        auto_heartbeat: true,
         shape: Arc::new(Shape::new(&message, None)),
     }))
 }
