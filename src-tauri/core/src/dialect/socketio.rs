@@ -7,8 +7,10 @@
 //! them, as `auth.token`, or as `auth.username` and `auth.password`.
 //!
 //! A server with connection state recovery gives its session a private id and ends each event with an offset. Both are the
-//! cursor. What was missed comes in order, and before the answer to our request to connect; the answer has the same private
-//! id if it was all. The session is not there for whoever comes before the server has given the old socket up.
+//! cursor, and the offset is the message's id: two events about the same thing are two messages. What was missed comes in
+//! order, and before the answer to our request to connect; the answer has the same private id if it was all. Before the
+//! first event there is nothing to go on from, and whoever comes before the server has given the old socket up finds no
+//! session.
 
 mod offset;
 mod packet;
@@ -256,7 +258,7 @@ impl SocketIo {
             return;
         };
         held.left -= 1;
-        held.size += size;
+        held.size = held.size.saturating_add(size);
         if held.left == 0 { self.give(held, effects) } else { self.held = Some(held) }
     }
 
@@ -269,7 +271,7 @@ impl SocketIo {
             self.shaper.message(&event.text, &event.name, effects)
         };
         if let Some(mut message) = message {
-            message.id = message.id.or_else(|| event.offset.clone());
+            message.id = event.offset.clone().or(message.id);
             message.sent_ms = event.offset.as_deref().and_then(offset::sent_ms);
             message.arrival = if session.is_catching_up() { Arrival::CaughtUp } else { Arrival::Live };
             effects.message(message);

@@ -157,6 +157,7 @@ fn the_offset_of_a_server_that_recovers_is_the_cursor_and_no_content() {
     check(r#"42["news","hello","PkKf3dW"]"#, "hello", Some("PkKf3dW"));
     check(r#"42["news","hello","PkKf3dW.0"]"#, "hello", Some("PkKf3dW.0"));
     check(r#"42["news",{"a":1},"b","1699999999999-0"]"#, r#"[{"a":1},"b"]"#, Some("1699999999999-0"));
+    check(r#"42["news",{"id":7,"text":"hello"},"PkKf3dW.1"]"#, "hello", Some("PkKf3dW.1"));
     check(r#"42["refresh","655000a9f1d2c3b4a5968778"]"#, "", Some("655000a9f1d2c3b4a5968778"));
     check(r#"42["volatile","hello"]"#, "hello", None);
     check(r#"42["volatile",7]"#, "7", None);
