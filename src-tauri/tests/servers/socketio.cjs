@@ -1,13 +1,13 @@
 // A Socket.IO server on npm's `socket.io`, with the namespaces / and /news. Knows nothing of Heartwire. It says what it
 // does on stdout and is told what to do on stdin, in lines of JSON.
 //   node socketio.cjs OPTIONS [PORT]
-// OPTIONS is JSON: `token`, which clients must show; everything else goes to socket.io.
+// OPTIONS is JSON: `token`, which clients must show; `hello`, to greet them; everything else goes to socket.io.
 
 const { createServer } = require('node:http');
 const { createInterface } = require('node:readline');
 const { Server } = require('socket.io');
 
-const { token, ...options } = JSON.parse(process.argv[2]);
+const { token, hello, ...options } = JSON.parse(process.argv[2]);
 const port = Number(process.argv[3] ?? 0);
 const links = new Set();
 
@@ -31,6 +31,7 @@ for (const space of ['/', '/news']) {
   clients.on('connection', (socket) => {
     say('opened', { space, path: socket.request.url, recovered: socket.recovered });
     socket.onAny((name, ...args) => say('received', { space, name, args }));
+    if (hello) socket.emit('hello');
     socket.on('disconnect', (reason) => say('closed', { space, reason }));
   });
 }
@@ -60,6 +61,9 @@ const orders = {
     }
   },
   count,
+  numbers: ({ from, count }) => {
+    for (let number = from; number < from + count; number++) io.emit('number', number);
+  },
   disconnect: () => io.of('/').disconnectSockets(),
   close: () => Object.values(io.engine.clients).forEach((client) => client.close()),
   abort: () => links.forEach((link) => link.destroy()),

@@ -78,6 +78,22 @@ trial!(gotify, || {
     }
 });
 
+// The greeting gives the first session something to go on from.
+trial!(socketio, || {
+    let options = json!({ "connectionStateRecovery": {}, "pingInterval": 300, "pingTimeout": 200, "hello": true });
+    Trial {
+        dialect: "socketio",
+        path: "/",
+        more: r#"message = { ignore = ["topic == 'hello'"] }"#,
+        replays: true,
+        in_stored_order: true,
+        numbers: Box::new(Ordered {
+            server: Server::node("socketio.cjs", &[&options.to_string()]),
+            order: |from, count| json!({ "do": "numbers", "from": from, "count": count }),
+        }),
+    }
+});
+
 #[test]
 fn mqtt() {
     if child::run_if_asked() || !broker::is_there("mqtt") {
