@@ -46,9 +46,6 @@ const HEARTBEATS: &str = "phoenix";
 /// so its client speaks twice as often (`heartbeatIntervalMs` of `assets/js/phoenix/socket.js`).
 const BEAT_MAX: Duration = Duration::from_secs(30);
 
-/// How long an answer to a heartbeat may take; less where they are sent more often, since the next one is due then.
-const ANSWER_MAX: Duration = Duration::from_secs(10);
-
 /// What a server that fails closes a socket with (RFC 6455, section 7.4.1), where only a channel of it failed.
 const FAILED: CauseCode = CauseCode::Closed(1011);
 
@@ -76,8 +73,10 @@ fn make(context: &Arc<Context>) -> Box<dyn Dialect> {
             topics.push(Topic { name: name.clone(), join_ref: (topics.len() + 1).to_string(), joined: false });
         }
     }
+    // The server counts what it hears: being spoken to does not keep it from hanging up.
     let every = context.every.min(BEAT_MAX);
-    Box::new(Phoenix { shaper: Shaper::new(context), refs: topics.len(), topics, every })
+    let keep_alive = KeepAlive { every, timeout: context.timeout, always: true, ours: true };
+    Box::new(Phoenix { shaper: Shaper::new(context), refs: topics.len(), topics, keep_alive })
 }
 
 /// The channels of one socket.
@@ -86,7 +85,7 @@ struct Phoenix {
     topics: Vec<Topic>,
     /// How many references were given.
     refs: usize,
-    every: Duration,
+    keep_alive: KeepAlive,
 }
 
 struct Topic {
@@ -113,9 +112,7 @@ struct Refusal {
 
 impl Dialect for Phoenix {
     fn opened(&mut self, opening: &Opening<'_>, effects: &mut Effects) {
-        // The server counts what it hears: being spoken to does not keep it from hanging up.
-        let timeout = self.every.min(ANSWER_MAX);
-        effects.keep_alive = Some(KeepAlive { every: self.every, timeout, always: true, ours: true });
+        effects.keep_alive = Some(self.keep_alive);
         let params = Params { user: opening.user, token: opening.secret.map(Secret::expose) };
         for Topic { name, join_ref, .. } in &self.topics {
             let join = serde_json::to_string(&(join_ref, join_ref, name, "phx_join", &params));

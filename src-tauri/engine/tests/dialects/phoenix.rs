@@ -150,7 +150,8 @@ async fn a_talkative_server_hears_from_us_in_time() {
 #[tokio::test]
 async fn a_server_that_answers_no_heartbeat_is_left() {
     let mut server = server();
-    let mut watch = Watch::start(&topics(&server, &["news"], &json!({ "heartbeat": { "every": "1s" } })));
+    let mut watch =
+        Watch::start(&topics(&server, &["news"], &json!({ "heartbeat": { "every": "1s", "timeout": "1s" } })));
     watch.until_connected().await;
     watch.until_round_trip().await;
     server.order(&json!({ "do": "quiet" }));

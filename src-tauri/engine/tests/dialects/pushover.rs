@@ -55,7 +55,8 @@ async fn what_waits_is_taken_as_old_and_what_comes_then_is_shown() {
     assert_eq!((message.title.as_str(), message.body.as_str()), ("Disk", "full\nhttps://n.example/"));
     assert_eq!((message.priority, message.arrival), (5, Arrival::Live));
     assert_eq!((message.sent_ms, message.id.as_deref()), (Some(1_763_640_002_000), Some("7000000002")));
-    assert_eq!(server.wait_for("deleted"), json!({ "event": "deleted", "highest": 2, "left": [] }));
+    // The first deletion may be asked for twice: a download that comes between goes before it.
+    while server.wait_for("deleted")["highest"] != 2 {}
 }
 
 #[tokio::test(flavor = "multi_thread")]
