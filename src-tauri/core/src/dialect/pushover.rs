@@ -27,6 +27,7 @@ pub(super) const SPEC: Spec = Spec {
     name: "pushover",
     // The link is proved by pings of ours: the server's own sign of life has no documented interval.
     login: Login::InFrames,
+    one_socket: true,
     presets: &[include_str!("../../../../config/presets/pushover.toml")],
     make,
     ..Spec::DEFAULT

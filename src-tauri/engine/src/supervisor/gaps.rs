@@ -120,8 +120,11 @@ impl Run {
         let known = self.state.known.get_mut(&name).filter(|known| known.source == *source);
         let mut known = known.map(|known| &mut known.cursor);
         let now_ms = now_ms();
-        let steps = items.into_iter().filter_map(|item| {
+        // All of it is committed together: the last cursor says what those before it say, and more.
+        let last_cursor = items.iter().rposition(|item| matches!(item, Item::Cursor(_)));
+        let steps = items.into_iter().enumerate().filter_map(|(at, item)| {
             Some(match item {
+                Item::Cursor(_) if Some(at) != last_cursor => return None,
                 Item::Message(message) => {
                     let at_ms = shown_at(&message, since_ms, now_ms);
                     Step::Entry(Entry::Message(NewMessage { connection: name.clone(), at_ms, message }))
