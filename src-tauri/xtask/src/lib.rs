@@ -1,4 +1,4 @@
-//! Heartwire's development commands, `cargo xtask run|test|check|bench|autobahn|sim|herd`, and what the end-to-end tests
+//! Heartwire's development commands, `cargo xtask run|test|check|bench|autobahn|sim|herd|loss`, and what the end-to-end tests
 //! need: a desktop of their own ([`desktop`]), its tray ([`tray`]) and a WebDriver client ([`webdriver`]).
 
 #[cfg(unix)]
@@ -12,6 +12,7 @@ pub mod command;
 #[cfg(unix)]
 pub mod desktop;
 pub mod dirs;
+pub mod loss;
 pub mod packages;
 pub mod prepare;
 #[cfg(unix)]

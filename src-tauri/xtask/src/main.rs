@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::command::{Failure, complain};
-use xtask::{check, run, sim, test};
+use xtask::{check, loss, run, sim, test};
 
 /// Heartwire's development commands.
 #[derive(Parser)]
@@ -30,6 +30,8 @@ enum Task {
     Autobahn,
     /// The link through thousands of bad days in virtual time, every invariant checked after every step
     Sim(sim::Days),
+    /// 100,000 numbered messages of each replaying server, through faults and 200 kills: none lost, none twice
+    Loss(loss::Options),
     /// A million clients whose server restarts: writes docs/herd.md and docs/herd.svg
     Herd(sim::Dice),
 }
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         #[cfg(unix)]
         Task::Autobahn => xtask::autobahn::run(),
         Task::Sim(options) => sim::days(&options),
+        Task::Loss(options) => loss::run(&options),
         Task::Herd(options) => sim::herd(&options),
     };
     match done {

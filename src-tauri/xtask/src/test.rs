@@ -100,7 +100,10 @@ fn needs(suites: &[Suite], is_root: bool) -> Vec<Need> {
         needs.push(Need::Desktop);
     }
     if has("engine") {
-        needs.extend([Need::Proxies, Need::Bus]);
+        needs.extend([Need::Proxies, Need::Bus, Need::Brokers]);
+        if !has("app") {
+            needs.push(Need::Servers);
+        }
         needs.extend(is_root.then_some(Need::Network));
     }
     needs
@@ -228,8 +231,11 @@ mod tests {
         let names: Vec<_> = chosen(&[]).iter().map(|suite| suite.name).collect();
         assert_eq!(names, ["core", "bindings", "engine", "sim", "bench", "xtask", "ui", "app"]);
         assert_eq!(needs(&chosen(&["ui", "core"]), true), []);
-        assert_eq!(needs(&chosen(&["engine"]), true), [Need::Proxies, Need::Bus, Need::Network]);
-        assert_eq!(needs(&chosen(&["engine"]), false), [Need::Proxies, Need::Bus]);
+        assert_eq!(
+            needs(&chosen(&["engine"]), true),
+            [Need::Proxies, Need::Bus, Need::Brokers, Need::Servers, Need::Network]
+        );
+        assert_eq!(needs(&chosen(&["engine"]), false), [Need::Proxies, Need::Bus, Need::Brokers, Need::Servers]);
         assert_eq!(needs(&chosen(&["app"]), true), [Need::Build, Need::Desktop, Need::Servers]);
     }
 }
