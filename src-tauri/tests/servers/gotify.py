@@ -5,7 +5,8 @@ Checked against gotify/server 3.0.0 itself and, for older ones, its source:
                                                       know whether there are any below; the errors of a wrong `limit`;
                                                       ids are never used twice; the shape and order of the fields
     api/stream/*.go                                   frames, the limit of 64 bytes, the ping every 45 s, the deadline of
-                                                      60 s that only a pong moves, no close frame when a token is revoked
+                                                      60 s that only a pong moves, 2 s for a write, no close frame when
+                                                      a token is revoked
     auth/authentication.go                            where a token may be, and the answer 401
 Left out: everything but messages, applications of their own, TLS, plugins.
 
@@ -42,6 +43,7 @@ from aiohttp import WSMsgType, web
 PING = 45
 DEADLINE = PING + 15
 READ_LIMIT = 64
+WRITE = 2
 
 
 class Server:
@@ -69,7 +71,10 @@ class Server:
             return web.Response(status=403)
         # The library's limit is one that is already too much.
         socket = web.WebSocketResponse(autoping=False, max_msg_size=READ_LIMIT + 1, compress=False)
-        await socket.prepare(request)
+        try:
+            await socket.prepare(request)
+        except ConnectionError:
+            return web.Response()
         self.count += 1
         number = self.count
         self.sockets[number] = (socket, request.transport)
@@ -189,11 +194,13 @@ class Server:
         self.ids.append(self.newest)
         self.messages[self.newest] = message
         if pushed:
-            for socket, _ in list(self.sockets.values()):
+            for number, (socket, transport) in list(self.sockets.items()):
                 try:
-                    await socket.send_str(compact(message) + "\n")
-                except ConnectionError:
-                    pass
+                    await asyncio.wait_for(socket.send_str(compact(message) + "\n"), WRITE)
+                except (ConnectionError, asyncio.TimeoutError):
+                    self.sockets.pop(number, None)
+                    if transport is not None:
+                        transport.abort()
         return message
 
     def cut(self):

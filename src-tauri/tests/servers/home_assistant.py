@@ -55,7 +55,10 @@ class Server:
 
     async def api(self, request):
         socket = web.WebSocketResponse(heartbeat=55)
-        await socket.prepare(request)
+        try:
+            await socket.prepare(request)
+        except ConnectionError:
+            return web.Response()
         self.count += 1
         client = Client(self.count, socket, request.transport)
         say("opened", client=client.number)
