@@ -31,6 +31,7 @@ pub(super) const SPEC: Spec = Spec {
     name: "gotify",
     // `api/stream/client.go`: more ends the socket, and what it reads it throws away.
     longest_text: Some(64),
+    check_url: wire::check_url,
     presets: &[include_str!("../../../../config/presets/gotify.toml")],
     make,
     ..Spec::DEFAULT

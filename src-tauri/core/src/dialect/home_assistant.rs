@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::json;
+use url::Url;
 
 use super::{
     Beat, CaughtUp, Context, Dialect, Effects, Incoming, Item, Login, Missing, Opening, Outgoing, Spec, Withdrawal,
@@ -31,6 +32,7 @@ pub(super) const SPEC: Spec = Spec {
     name: "home-assistant",
     beat: Beat::Own,
     login: Login::InFrames,
+    check_url,
     presets: &[include_str!("../../../../config/presets/home-assistant.toml")],
     make,
     ..Spec::DEFAULT
@@ -41,6 +43,13 @@ const SUBSCRIPTION: u64 = 1;
 
 /// The most characters of the server's words in a cause.
 const WORDS: usize = 200;
+
+/// `URL` in `websocket_api/const.py`, behind whatever path a proxy adds.
+fn check_url(url: &Url) -> Option<String> {
+    let text = "an address of Home Assistant ends with /api/websocket: write it as \
+                ws://homeassistant.local:8123/api/websocket";
+    (!url.path().ends_with("/api/websocket")).then(|| text.to_owned())
+}
 
 fn make(context: &Arc<Context>) -> Box<dyn Dialect> {
     Box::new(HomeAssistant {

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::*;
 use crate::dialect::Outgoing;
-use crate::dialect::tests::connection;
+use crate::dialect::tests::{connection, resolved};
 use crate::link::HeartbeatKind;
 use crate::settings::{Auth, ConnectionForm, Preset, SecretSource};
 
@@ -240,10 +240,20 @@ fn the_preset_asks_for_the_server_and_keeps_the_token_in_the_keyring() {
     let answers = [("server".to_owned(), "https://h/sub/".to_owned())].into();
     let filled = preset.fill(&ConnectionForm::default(), &answers).unwrap();
     assert_eq!((preset.id.as_str(), filled.url.as_deref()), (SPEC.name, Some("https://h/sub/stream")));
-    let keys = serde_json::to_value(&preset.connection).unwrap();
-    let connection = connection("gotify", keys);
+    let keys = ConnectionForm { url: filled.url, ..preset.connection };
+    let connection = connection("gotify", serde_json::to_value(keys).unwrap());
     assert_eq!(connection.auth, Auth::Token(SecretSource::Keyring));
     assert_eq!((connection.dialect.spec, connection.heartbeat.kind), (&SPEC, HeartbeatKind::Ping));
+}
+
+#[test]
+fn an_address_that_has_no_list_beside_it_is_refused() {
+    let check = |url: &str, good: bool| assert_eq!(resolved("gotify", json!({ "url": url })).is_ok(), good, "{url}");
+    check("wss://h/stream", true);
+    check("ws://h/sub/stream/?token=a", true);
+    check("ws://h/", false);
+    check("ws://h/upstream", false);
+    check("ws://h/stream/x", false);
 }
 
 #[test]

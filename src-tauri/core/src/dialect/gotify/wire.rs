@@ -68,6 +68,12 @@ fn priority(of: i64) -> u8 {
     }
 }
 
+/// An address that ends with `/stream`, behind whatever path a proxy adds: the list is beside it.
+pub(super) fn check_url(url: &Url) -> Option<String> {
+    let text = "an address of Gotify ends with /stream: write it as wss://gotify.example.com/stream";
+    (!url.path().trim_end_matches('/').ends_with("/stream")).then(|| text.to_owned())
+}
+
 /// `/message` beside the `/stream` of this address.
 pub(super) fn page_url(stream: &Url, limit: usize, since: Option<u64>) -> Url {
     let mut url = stream.clone();

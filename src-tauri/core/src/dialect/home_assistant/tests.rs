@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::dialect::tests::connection;
+use crate::dialect::tests::{connection, resolved};
 use crate::link::ResumeData;
 use crate::settings::{Auth, ConnectionForm, Preset, SecretSource};
 
@@ -311,8 +311,20 @@ fn the_preset_asks_for_the_server_and_keeps_the_token_in_the_keyring() {
     let filled = preset.fill(&ConnectionForm::default(), &answers).unwrap();
     assert_eq!(preset.id, SPEC.name);
     assert_eq!(filled.url.as_deref(), Some("http://homeassistant.local:8123/api/websocket"));
-    let connection = connection("home-assistant", serde_json::to_value(&preset.connection).unwrap());
+    let keys = ConnectionForm { url: filled.url, ..preset.connection };
+    let connection = connection("home-assistant", serde_json::to_value(keys).unwrap());
     assert_eq!((connection.auth, connection.dialect.spec), (Auth::Token(SecretSource::Keyring), &SPEC));
+}
+
+#[test]
+fn only_an_address_of_its_api_is_taken() {
+    let check = |url: &str, good: bool| {
+        assert_eq!(resolved("home-assistant", json!({ "url": url })).is_ok(), good, "{url}");
+    };
+    check("wss://h/api/websocket", true);
+    check("ws://h:8123/sub/api/websocket", true);
+    check("ws://h:8123/", false);
+    check("ws://h:8123/api", false);
 }
 
 #[derive(Clone, Debug)]
