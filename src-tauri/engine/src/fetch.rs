@@ -30,6 +30,9 @@ const SILENCE: Duration = Duration::from_secs(30);
 const BACKOFF: Backoff =
     Backoff { first: Duration::from_secs(1), cap: Duration::from_secs(60), fixed: None, jitter: Jitter::Full };
 
+/// How long the same credentials are not tried again that the server refused.
+const REFUSED: Duration = Duration::from_secs(5 * 60);
+
 /// How often the same failure is told in the log.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 
@@ -121,7 +124,9 @@ impl Fetching {
     fn broken(&mut self, cause: Cause) -> Event {
         self.watch().tell(Passed::Fetched(Err(&cause)));
         self.failures = self.failures.saturating_add(1);
-        let wait = BACKOFF.again(self.failures, cause.retry_after, &mut self.rng);
+        // Credentials that were refused are asked for again: a person may have to be.
+        let floor = if cause.code == CauseCode::Unauthorized { Some(REFUSED) } else { None };
+        let wait = BACKOFF.again(self.failures, cause.retry_after.max(floor), &mut self.rng);
         // The connection is closed before the wait.
         self.state = State::Waiting(Box::pin(sleep(wait)));
         let now = Instant::now();

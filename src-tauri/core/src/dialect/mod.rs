@@ -75,6 +75,8 @@ pub struct Opening<'a> {
     pub secret: Option<&'a Secret>,
     /// Nobody can guess it: for names that must be unlike all others.
     pub random: u64,
+    /// The socket is only to be tried out: nothing of it may outlive it at the server.
+    pub trial: bool,
 }
 
 /// What a server speaks, on one socket. Every method adds to `effects`, which is otherwise empty.

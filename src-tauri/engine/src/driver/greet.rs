@@ -60,6 +60,7 @@ impl Driver {
             user: greeting.user.as_deref(),
             secret: greeting.secret.as_ref(),
             random: greeting.random,
+            trial: self.trial,
         };
         let mut effects = Effects::default();
         self.dialect.opened(&opening, &mut effects);
@@ -158,10 +159,7 @@ impl Driver {
     fn give(&mut self, generation: Generation, items: Vec<Item>, cx: &mut Context<'_>) {
         for item in &items {
             if let Item::Cursor(cursor) = item {
-                self.cursor = Some(cursor.clone());
-                if self.spec.cursor_in_handshake {
-                    self.input(Input::ResumeFrom(Some(cursor.clone())));
-                }
+                self.go_on_from(cursor.clone());
             }
         }
         if !items.is_empty() {

@@ -61,6 +61,8 @@ pub struct ConnectionId(pub u64);
 /// What a driver is told.
 #[derive(Debug)]
 pub enum Command {
+    /// Before the first socket: up to where an earlier driver of this connection was complete.
+    GoOnFrom(ResumeData),
     /// Begin, or undo a pause.
     Start,
     /// Close and stay closed until `Start`.
@@ -153,6 +155,8 @@ pub struct DriverOptions {
     pub dialect: DialectMaker,
     /// Up to where an earlier driver of this connection was complete.
     pub cursor: Option<ResumeData>,
+    /// The connection is only tried out, beside the one that runs.
+    pub trial: bool,
 }
 
 impl DriverOptions {
@@ -165,6 +169,7 @@ impl DriverOptions {
             seed: rand::random(),
             dialect: Box::new(Dialects::default().of(&connection)),
             cursor: None,
+            trial: false,
             connection,
         }
     }

@@ -32,6 +32,7 @@ const TELLING: Duration = Duration::from_secs(1);
 /// How long a socket that takes nothing more is still read. What the peer said before it left is in the kernel already.
 const HEARING_OUT: Duration = Duration::from_secs(1);
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the socket")]
 pub(super) struct Open {
     pub(super) generation: Generation,
     socket: Socket,
@@ -47,6 +48,8 @@ pub(super) struct Open {
     /// Nothing can be written any more: until when what was said before that is read.
     hearing_out: Option<Instant>,
     reading_paused: bool,
+    /// Something came since the dialect was told that it is quiet.
+    pub(super) stirred: bool,
     /// The handshake is done, the dialect's own included.
     pub(super) ready: bool,
     /// What the dialect asked for beside the socket; it goes with it.
@@ -115,6 +118,7 @@ impl Open {
             closing: Closing::No,
             hearing_out: None,
             reading_paused: false,
+            stirred: false,
             ready: false,
             fetching: None,
         }

@@ -70,6 +70,8 @@ pub(super) struct Driver {
     pub(super) spec: &'static Spec,
     /// The newest that the dialect gave: where the next socket goes on.
     pub(super) cursor: Option<ResumeData>,
+    /// The connection is only tried out.
+    pub(super) trial: bool,
     /// The heartbeat is what the dialect makes of it,
     pub(super) auto_heartbeat: bool,
     /// and this is what it is made of.
@@ -95,7 +97,7 @@ impl Driver {
         inbox: UnboundedReceiver<Command>,
         events: mpsc::Sender<DriverEvent>,
     ) -> Self {
-        let DriverOptions { id, connection, request, clock, seed, dialect: make_dialect, cursor } = options;
+        let DriverOptions { id, connection, request, clock, seed, dialect: make_dialect, cursor, trial } = options;
         let spec = connection.dialect.spec;
         let heartbeat_kind = connection.heartbeat.kind.clone();
         let settings = LinkSettings {
@@ -104,15 +106,12 @@ impl Driver {
             connect_timeout: connection.connect_timeout,
             on_open: connection.on_open,
         };
-        let mut link = Link::new(settings, seed);
-        if spec.cursor_in_handshake {
-            link.handle(clock.now(), Input::ResumeFrom(cursor.clone()));
-        }
-        Self {
+        let mut driver = Self {
             name: connection.name,
-            link,
+            link: Link::new(settings, seed),
             spec,
-            cursor,
+            cursor: None,
+            trial,
             auto_heartbeat: connection.dialect.auto_heartbeat,
             heartbeat_kind,
             slept: clock.suspended(),
@@ -131,7 +130,19 @@ impl Driver {
             last_send: SendId(0),
             again: false,
             stopping: None,
+        };
+        if let Some(cursor) = cursor {
+            driver.go_on_from(cursor);
         }
+        driver
+    }
+
+    /// The next socket goes on from here.
+    pub(super) fn go_on_from(&mut self, cursor: ResumeData) {
+        if self.spec.cursor_in_handshake {
+            self.input(Input::ResumeFrom(Some(cursor.clone())));
+        }
+        self.cursor = Some(cursor);
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -201,6 +212,7 @@ impl Driver {
                 Poll::Ready(command) => command,
             };
             match command {
+                Some(Command::GoOnFrom(cursor)) => self.go_on_from(cursor),
                 Some(Command::Start) => self.input_at(now, Input::Start),
                 Some(Command::Pause) => self.input_at(now, Input::Pause),
                 Some(Command::Reconnect) => self.input_at(now, Input::Reconnect),
@@ -287,6 +299,9 @@ impl Driver {
         // One moment for all of it: life in the same breath as the end is no proof of life.
         let now = moment.unwrap_or_else(|| self.now());
         if alive {
+            if let Wire::Open(open) = &mut self.wire {
+                open.stirred = true;
+            }
             self.input_at(now, Input::Bytes(generation));
         }
         if answered {
@@ -295,7 +310,10 @@ impl Driver {
         self.act(now, generation, effects, cx);
         if let Some(end) = end {
             self.ended(now, end);
-        } else if alive && !more {
+        } else if let Wire::Open(open) = &mut self.wire
+            && !more
+            && std::mem::take(&mut open.stirred)
+        {
             self.say(now, generation, cx, |dialect, effects| dialect.quiet(effects));
         }
         more

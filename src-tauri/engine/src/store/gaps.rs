@@ -22,7 +22,7 @@ pub(super) fn close_gaps(
     let open = transaction
         .prepare_cached(&format!(
             "SELECT id, from_ms FROM span
-             WHERE connection = ?1 AND {IS_OUTAGE} AND gap IS NULL AND until_ms IS NOT NULL AND from_ms <= ?2
+             WHERE connection = ?1 AND {IS_OUTAGE} AND gap IS NULL AND until_ms IS NOT NULL AND from_ms < ?2
              ORDER BY id"
         ))?
         .query_map(params![connection, to_ms], |row| Ok((row.get(0)?, row.get(1)?)))?

@@ -61,7 +61,7 @@ const MIGRATIONS: &[&str] = &[
     DROP INDEX message_connection;
     CREATE INDEX message_time ON message (at_ms, id);
     CREATE INDEX message_connection ON message (connection, at_ms, id);
-    CREATE INDEX message_key ON message (connection, key) WHERE key IS NOT NULL;
+    CREATE INDEX message_key ON message (connection, key) WHERE key IS NOT NULL AND withdrawn_ms IS NULL;
 
     -- The ids of messages, also of those that are not kept any more.
     CREATE TABLE seen (

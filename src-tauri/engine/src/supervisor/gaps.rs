@@ -97,26 +97,47 @@ pub struct Closed {
 }
 
 impl Run {
-    /// Up to where the connection is complete at this server, if it is known.
-    pub(super) fn cursor_at(&mut self, name: &str, source: &str) -> Option<ResumeData> {
-        if let Some(known) = self.state.known.get(name)
-            && known.source == source
-        {
-            return known.cursor.clone();
+    /// The connection speaks with this server from now on.
+    pub(super) fn speaks_with(&mut self, name: &str, source: &str) {
+        if self.state.known.get(name).is_some_and(|known| known.source == source) {
+            return;
         }
         self.state.known.insert(name.to_owned(), Known { source: source.to_owned(), cursor: None });
         self.writes.push_steps([Step::Entry(Entry::Source(name.to_owned(), source.to_owned()))]);
-        None
+    }
+
+    /// Connections of which something was lost while the disk took nothing begin again from what is on it: their servers
+    /// are asked for everything since then.
+    pub(super) fn redial_lossy(&mut self) {
+        for name in self.writes.take_lossy() {
+            if let (Some(known), Some(durable)) = (self.state.known.get_mut(&name), self.writes.durable(&name)) {
+                known.cursor.clone_from(durable);
+            }
+            let Some(id) = self.state.find(&name) else { continue };
+            let Some(link) = self.state.links.get_mut(&id) else { continue };
+            tracing::warn!("{name}: begins again from what is on disk, since not everything found a place there");
+            // What the old link still gives is asked for again.
+            link.source.clear();
+            let connection = link.connection.clone();
+            let new = self.add(connection, Some(id));
+            self.state.order.iter_mut().filter(|place| **place == id).for_each(|place| *place = new);
+            self.state.dirty = true;
+        }
     }
 
     /// A link that is closing still receives: its messages are as good as any. Its cursor counts if the connection still
     /// speaks with the same server.
     pub(super) fn received(&mut self, id: ConnectionId, generation: Generation, items: Vec<Item>) {
-        let (name, source, since_ms) = match (self.state.links.get(&id), self.state.stopping.get(&id)) {
-            (Some(link), _) => (link.connection.name.clone(), &link.source, link.past.gaps.since_ms()),
+        let mut late = false;
+        let (name, source, since_ms) = match (self.state.links.get_mut(&id), self.state.stopping.get(&id)) {
+            (Some(link), _) => {
+                late = link.gives(generation, &items);
+                (link.connection.name.clone(), &link.source, link.past.gaps.since_ms())
+            }
             (None, Some(stopping)) => (stopping.name.clone(), &stopping.source, None),
             (None, None) => return,
         };
+        let after = late.then(|| Step::Then(Then::Told(name.clone())));
         let known = self.state.known.get_mut(&name).filter(|known| known.source == *source);
         let mut known = known.map(|known| &mut known.cursor);
         let now_ms = now_ms();
@@ -125,8 +146,12 @@ impl Run {
         let steps = items.into_iter().enumerate().filter_map(|(at, item)| {
             Some(match item {
                 Item::Cursor(_) if Some(at) != last_cursor => return None,
-                Item::Message(message) => {
+                Item::Message(mut message) => {
                     let at_ms = shown_at(&message, since_ms, now_ms);
+                    if known.is_none() {
+                        // Of a server that the connection does not speak with any more: its ids could be the new one's.
+                        message.id = None;
+                    }
                     Step::Entry(Entry::Message(NewMessage { connection: name.clone(), at_ms, message }))
                 }
                 Item::Withdrawn(withdrawal) => {
@@ -136,16 +161,16 @@ impl Run {
                     **known.as_mut()? = Some(cursor.clone());
                     Step::Entry(Entry::Cursor(name.clone(), Some(cursor)))
                 }
-                Item::CaughtUp(caught_up) => Step::Then(Then::CaughtUp(id, generation, caught_up)),
-                Item::Mark(mark) => Step::Then(Then::Committed(id, generation, mark)),
+                Item::CaughtUp(caught_up) => Step::Then(Then::CaughtUp(name.clone(), id, generation, caught_up)),
+                Item::Mark(mark) => Step::Then(Then::Committed(name.clone(), id, generation, mark)),
             })
         });
-        self.writes.push_steps(steps);
+        self.writes.push_steps(steps.chain(after));
     }
 
     /// No more of what was missed comes for now: what is on its way to the disk is notified as it is.
-    pub(super) fn no_more_for_now(&mut self, id: ConnectionId) {
-        self.writes.push_steps([Step::Then(Then::Told(id))]);
+    pub(super) fn no_more_for_now(&mut self, name: String) {
+        self.writes.push_steps([Step::Then(Then::Told(name))]);
     }
 
     /// The server does not go on from the cursor.
@@ -162,24 +187,18 @@ impl Run {
     /// Everything before this is on disk.
     pub(super) fn then(&mut self, then: Then) {
         match then {
-            Then::Committed(id, generation, mark) => {
-                let lossy = |link: &LinkRecord| self.writes.is_lossy(&link.connection.name);
-                if self.state.links.get(&id).is_some_and(|link| !lossy(link)) {
-                    self.command(id, Command::Committed(generation, mark));
-                }
-            }
-            Then::Told(id) => {
-                if let Some(link) = self.state.links.get(&id) {
-                    self.popups.caught_up(&link.connection.name);
-                }
-            }
-            Then::CaughtUp(id, generation, caught_up) => {
-                let Some(link) = self.state.links.get_mut(&id) else { return };
-                let name = link.connection.name.clone();
+            Then::Committed(_, id, generation, mark) => self.command(id, Command::Committed(generation, mark)),
+            Then::Told(name) => self.popups.caught_up(&name),
+            Then::CaughtUp(name, id, generation, caught_up) => {
                 self.popups.caught_up(&name);
+                let Some(link) = self.state.links.get_mut(&id) else { return };
                 if let Some(closed) = link.caught_up(generation, caught_up, now_ms()) {
                     self.writes.push(Write::Gaps(name, (closed.from_ms, closed.to_ms), closed.missing));
                     self.state.emit([closed.event]);
+                } else if link.past.gaps.since_ms().is_none() {
+                    // An outage before the first contact: nothing of it was ever to come.
+                    let until_ms = link.past.connected_ms;
+                    self.writes.push(Write::Gaps(name, (until_ms, until_ms), None));
                 }
                 self.state.dirty = true;
             }
@@ -188,6 +207,21 @@ impl Run {
 }
 
 impl LinkRecord {
+    /// Takes note of the dialect's word on what was missed. True: these items have more of it, behind that word.
+    fn gives(&mut self, generation: Generation, items: &[Item]) -> bool {
+        let mut late = false;
+        for item in items {
+            match item {
+                Item::CaughtUp(_) => self.caught_up_on = Some(generation),
+                Item::Message(message) if message.arrival == Arrival::CaughtUp => {
+                    late |= self.caught_up_on == Some(generation);
+                }
+                _ => {}
+            }
+        }
+        late
+    }
+
     /// All that was missed has been given, or cannot be. Some: there was a gap.
     pub(super) fn caught_up(&mut self, generation: Generation, caught_up: CaughtUp, now_ms: i64) -> Option<Closed> {
         let recovered = std::mem::take(&mut self.past.recovered);

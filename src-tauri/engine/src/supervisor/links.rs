@@ -6,7 +6,7 @@ mod tests;
 use std::time::Duration;
 
 use heartwire_core::cause::{Cause, CauseCode, CauseView};
-use heartwire_core::link::LinkStatus;
+use heartwire_core::link::{Generation, LinkStatus};
 use heartwire_core::listen::Event;
 use heartwire_core::settings::{Connection, shown_url};
 use heartwire_core::view::{ConnectionView, HeartbeatView, LastMessage, LinkState, Span, SpanKind, Strip};
@@ -36,6 +36,8 @@ pub struct LinkRecord {
     pub credentials: Credentials,
     /// The server it speaks with, see [`super::gaps::source`].
     pub source: String,
+    /// The socket whose dialect has said all that it knows of what was missed.
+    pub caught_up_on: Option<Generation>,
     /// What outlives its links.
     pub past: Past,
     state: LinkState,
@@ -89,6 +91,7 @@ impl LinkRecord {
             connection,
             driver,
             credentials,
+            caught_up_on: None,
             past: Past::default(),
             state: LinkState::Stopped,
             since_ms: now_ms,
@@ -135,6 +138,15 @@ impl LinkRecord {
         })
     }
 
+    /// Takes over the gaps of a connection that has a new name now. Some: it was up, and is down until the new link is.
+    pub fn take_over_gaps(&mut self, past: Past, now_ms: i64) -> Option<BeginSpan> {
+        let span = self.take_over(past, now_ms);
+        // The day of the old name stays with it.
+        let open = self.past.open;
+        self.past.spans.retain(|span| open.is_some_and(|(_, from_ms)| span.from_ms >= from_ms));
+        span
+    }
+
     /// Takes a status of the driver.
     pub fn status_changed(&mut self, status: LinkStatus, retry_in: Option<Duration>, now_ms: i64) -> Changed {
         if status.state != self.state {
@@ -143,7 +155,7 @@ impl LinkRecord {
             self.heartbeat = None;
         }
         self.retry_at_ms = retry_in.map(|wait| now_ms.saturating_add(millis(wait)));
-        let lost = self.state == LinkState::Connected && status.state != LinkState::Connected;
+        let lost = matches!(status.state, LinkState::Waiting | LinkState::Blocked | LinkState::Paused);
         let event = self.state_event(&status, retry_in, now_ms);
         let begin = self.span_for(&status, now_ms);
         let lasting_outage = begin.is_none() && matches!(self.past.open, Some((SpanKind::Down, _)));

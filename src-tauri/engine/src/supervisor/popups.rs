@@ -83,6 +83,11 @@ impl Popups {
         }
     }
 
+    /// A message that was decided on before it had this row.
+    pub fn was_told(&mut self, id: i64) {
+        self.newest = self.newest.max(id);
+    }
+
     /// A message with its row, or with [`NOT_STORED`].
     pub fn decide(&mut self, connection: &str, id: i64, message: &Message) {
         if id != NOT_STORED {

@@ -8,7 +8,7 @@ use heartwire_core::link::NotSent;
 use tokio::sync::oneshot;
 
 use super::changes::Change;
-use super::run::Run;
+use super::run::{Internal, Run};
 use super::writes::Write;
 use crate::dial::DialRequest;
 use crate::driver::{Command, ConnectionId};
@@ -128,14 +128,19 @@ impl Run {
 
     /// The test has a socket of its own and the credentials of the link, with their answered questions.
     fn test(&mut self, name: &str, reply: oneshot::Sender<Reply>) {
-        let Some(link) = self.state.find(name).and_then(|id| self.state.links.get(&id)) else {
+        let found = self.state.find(name).and_then(|id| Some((id, self.state.links.get(&id)?)));
+        let Some((id, link)) = found else {
             let _ = reply.send(unknown(name));
             return;
         };
         let (connection, credentials) = (link.connection.clone(), link.credentials.clone());
         let request = DialRequest::with(&connection, self.state.tls.of(&connection.tls), credentials);
+        // The test's socket has put an end to the running one.
+        let back = connection.dialect.spec.one_socket.then(|| self.internal_sender.clone());
         tokio::spawn(async move {
             let steps = trial::run(connection, request, Some(TEST_LIMIT), |_| {}).await;
+            // The supervisor may have ended.
+            let _ = back.map(|internal| internal.send(Internal::Tested(id)));
             let _ = reply.send(Reply::Tested { steps });
         });
     }

@@ -16,9 +16,9 @@ use super::links::now_ms;
 use super::popups::Popups;
 use super::secrets::{KeyringTold, Vault};
 use super::state::State;
-use super::writes::{Done, Outcome, Step, Write, Writes};
+use super::writes::{Done, Outcome, Step, Then, Write, Writes};
 use super::{Asked, Options, Source};
-use crate::driver::{ConnectionId, DriverEvent, DriverEventKind};
+use crate::driver::{Command, ConnectionId, DriverEvent, DriverEventKind};
 use crate::environment::Environment;
 use crate::notifier::NotifierEvent;
 use crate::settings_file;
@@ -45,6 +45,8 @@ pub(super) enum Internal {
     Ended(ConnectionId),
     /// The keyring has done something.
     Keyring(KeyringTold),
+    /// A connection was tried out whose server allows one socket only.
+    Tested(ConnectionId),
 }
 
 /// The supervisor's task.
@@ -199,6 +201,7 @@ impl Run {
         match internal {
             Internal::Ended(id) => self.ended(id),
             Internal::Keyring(told) => self.keyring_told(told),
+            Internal::Tested(id) => self.command(id, Command::Reconnect),
             Internal::Recalled(id, Ok((spans, last_message))) => {
                 if let Some(link) = self.state.links.get_mut(&id) {
                     link.recall(spans, last_message);
@@ -222,13 +225,18 @@ impl Run {
             DriverEventKind::Received(generation, items) => self.received(event.id, generation, items),
             DriverEventKind::ResumeDropped(_) => self.cursor_dropped(event.id),
             // It is tried again, and the gap stays open; what has come already need not wait for that.
-            DriverEventKind::FetchFailed(_) => self.no_more_for_now(event.id),
+            DriverEventKind::FetchFailed(_) => {
+                if let Some(link) = self.state.links.get(&event.id) {
+                    self.no_more_for_now(link.connection.name.clone());
+                }
+            }
         }
     }
 
     fn status_changed(&mut self, id: ConnectionId, status: LinkStatus, retry_in: Option<Duration>) {
         let Some(link) = self.state.links.get_mut(&id) else { return };
         let name = link.connection.name.clone();
+        let told = name.clone();
         tracing::info!("{name}: {}", describe(&status, retry_in));
         let changed = link.status_changed(status, retry_in, now_ms());
         if let Some(at_ms) = changed.end {
@@ -244,7 +252,7 @@ impl Run {
         self.state.emit([changed.event]);
         self.state.dirty = true;
         if lost {
-            self.no_more_for_now(id);
+            self.no_more_for_now(told);
         }
     }
 
@@ -255,14 +263,17 @@ impl Run {
                     match done {
                         Done::Written(Written::Stored(stored)) => self.stored(&stored, at < refused),
                         Done::Written(Written::Withdrawn(connection, key, rows)) => {
-                            self.popups.withdraw(&connection, &key);
+                            if at >= refused {
+                                self.popups.withdraw(&connection, &key);
+                            }
                             self.state.withdrawn(&connection, &key, &rows);
                         }
-                        Done::Written(Written::Duplicate | Written::Done) => {}
+                        Done::Written(Written::Duplicate | Written::Cursor(..) | Written::Done) => {}
                         Done::Then(then) => self.then(then),
                     }
                 }
                 self.mark_notified();
+                self.redial_lossy();
             }
             Outcome::Gaps(rows) => self.state.gaps_stored(&rows),
             Outcome::SpanBegun(row, span) => self.state.span_stored(row, span),
@@ -272,8 +283,15 @@ impl Run {
             Outcome::Refused(steps, error) => {
                 // A message is worth more than its row: it is shown at once, and stored when the disk takes it.
                 for step in &steps {
-                    if let Step::Entry(Entry::Message(new)) = step {
-                        self.popups.decide(&new.connection, NOT_STORED, &new.message);
+                    match step {
+                        Step::Entry(Entry::Message(new)) => {
+                            self.popups.decide(&new.connection, NOT_STORED, &new.message);
+                        }
+                        Step::Entry(Entry::Withdrawn { connection, withdrawal, .. }) => {
+                            self.popups.withdraw(connection, &withdrawal.key);
+                        }
+                        Step::Then(Then::CaughtUp(name, ..) | Then::Told(name)) => self.popups.caught_up(name),
+                        Step::Entry(_) | Step::Then(_) => {}
                     }
                 }
                 return self.refused(&error);
@@ -290,7 +308,9 @@ impl Run {
 
     /// A message is on disk; what was refused before was notified then.
     fn stored(&mut self, stored: &Stored, was_refused: bool) {
-        if !was_refused {
+        if was_refused {
+            self.popups.was_told(stored.id);
+        } else {
             self.popups.decide(&stored.connection, stored.id, &stored.message);
         }
         self.committed_since_prune += 1;

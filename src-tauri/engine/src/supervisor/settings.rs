@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use heartwire_core::dialect::Missing;
 use heartwire_core::settings::Connection;
 
 use super::demo;
@@ -28,7 +29,9 @@ impl Run {
         }
         for id in old.into_values() {
             if let Some((name, past)) = self.retire(id, None) {
-                self.end_span(name, &past);
+                self.end_span(name.clone(), &past);
+                // Nobody will ask for what it missed any more.
+                self.writes.push(Write::Gaps(name, (0, now_ms()), Some(Missing::CursorLost)));
             }
         }
         self.state.order = order;
@@ -55,14 +58,15 @@ impl Run {
 
     /// Adds a link, which begins when no socket of the same connection is open any more: of the one that it replaces,
     /// or of one of its name that was removed a moment ago.
-    fn add(&mut self, connection: Connection, before: Option<ConnectionId>) -> ConnectionId {
+    pub(super) fn add(&mut self, connection: Connection, before: Option<ConnectionId>) -> ConnectionId {
         let id = self.state.fresh_id();
         let name = connection.name.clone();
         tracing::info!("{name}: {}", State::logged_address(&connection));
         let credentials = self.credentials(&connection, before);
-        let cursor = self.cursor_at(&name, &gaps::source(&connection));
+        self.speaks_with(&name, &gaps::source(&connection));
         let options = DriverOptions {
-            cursor,
+            cursor: None,
+            trial: false,
             id,
             request: DialRequest::with(&connection, self.state.tls.of(&connection.tls), credentials.clone()),
             clock: self.state.clock.clone(),
@@ -78,10 +82,15 @@ impl Run {
                     self.writes.push(Write::BeginSpan(span));
                 }
             }
-            retired => {
-                if let Some((other, past)) = retired {
-                    self.end_span(other, &past);
+            Some((other, past)) => {
+                self.end_span(other.clone(), &past);
+                self.writes.push(Write::Gaps(other, (0, now_ms()), Some(Missing::CursorLost)));
+                if let Some(span) = link.take_over_gaps(past, now_ms()) {
+                    self.writes.push(Write::BeginSpan(span));
                 }
+                self.recall(id, name.clone());
+            }
+            None => {
                 let life = self.state.lives.remove(&name);
                 if let Some(span) = life.and_then(|life| link.revive(life)) {
                     self.writes.push(Write::BeginSpan(span));
@@ -116,6 +125,12 @@ impl Run {
 
     /// The first command of a link; what the person paused stays paused.
     fn begin(&mut self, id: ConnectionId) {
+        let name = self.state.links.get(&id).map(|link| &link.connection.name);
+        // By now what an earlier link received is known.
+        let known = name.and_then(|name| self.state.known.get(name));
+        if let Some(cursor) = known.and_then(|known| known.cursor.clone()) {
+            self.command(id, Command::GoOnFrom(cursor));
+        }
         let paused = self.state.links.get(&id).is_some_and(|link| self.state.paused.contains(&link.connection.name));
         self.command(id, if paused { Command::Pause } else { Command::Start });
     }
@@ -153,8 +168,11 @@ impl Run {
         while let Ok(event) = self.driver_events.try_recv() {
             self.driver_event(event);
         }
-        if let Some(Stopping { next: Some(next), .. }) = self.state.stopping.remove(&id) {
-            self.begin(next);
+        if let Some(Stopping { name, next, .. }) = self.state.stopping.remove(&id) {
+            self.no_more_for_now(name);
+            if let Some(next) = next {
+                self.begin(next);
+            }
         }
     }
 

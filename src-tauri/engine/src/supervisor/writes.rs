@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use heartwire_core::dialect::{CaughtUp, Missing};
-use heartwire_core::link::Generation;
+use heartwire_core::link::{Generation, ResumeData};
 use heartwire_core::view::GapView;
 use tokio::time::Instant;
 
@@ -30,14 +30,14 @@ pub enum Step {
 }
 
 /// What follows from a commit.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub enum Then {
-    /// All that was missed has been given, or cannot be.
-    CaughtUp(ConnectionId, Generation, CaughtUp),
-    /// What has come by now of what was missed is all for a while.
-    Told(ConnectionId),
-    /// The dialect may acknowledge to its server.
-    Committed(ConnectionId, Generation, u64),
+    /// All that this connection missed has been given, or cannot be.
+    CaughtUp(String, ConnectionId, Generation, CaughtUp),
+    /// What has come by now of what it missed is all for a while.
+    Told(String),
+    /// Its dialect may acknowledge to its server.
+    Committed(String, ConnectionId, Generation, u64),
 }
 
 /// A step that was done.
@@ -102,8 +102,12 @@ pub struct Writes {
     steps: Vec<Step>,
     refused: Vec<Step>,
     lost: u64,
-    /// Connections of which messages were lost here: their cursors would say that nothing is missing.
+    /// Connections of which something was lost here: their cursors would say that nothing is missing.
     lossy: BTreeSet<String>,
+    /// The cursors that are on disk, as far as they were written in this run.
+    durable: BTreeMap<String, Option<ResumeData>>,
+    /// Something else may be written before the next steps.
+    turn: bool,
     queue: VecDeque<Write>,
     alive: Option<i64>,
     prune: Option<u32>,
@@ -123,6 +127,8 @@ impl Writes {
             refused: Vec::new(),
             lost: 0,
             lossy: BTreeSet::new(),
+            durable: BTreeMap::new(),
+            turn: false,
             queue: VecDeque::new(),
             alive: None,
             prune: None,
@@ -151,8 +157,13 @@ impl Writes {
         }
     }
 
+    /// Nothing of a connection that has lost something goes on as if it had not.
     pub fn push_steps(&mut self, steps: impl IntoIterator<Item = Step>) {
-        self.steps.extend(steps);
+        let lossy = &self.lossy;
+        self.steps.extend(steps.into_iter().filter(|step| match step {
+            Step::Entry(Entry::Cursor(name, _)) | Step::Then(Then::Committed(name, ..)) => !lossy.contains(name),
+            Step::Entry(_) | Step::Then(_) => true,
+        }));
     }
 
     /// Heartwire ran at this time.
@@ -175,10 +186,18 @@ impl Writes {
         self.steps.len() >= MOST_STEPS
     }
 
-    /// Whether messages of this connection found no place while the disk refused them: then nobody may be told that
-    /// everything is on disk.
-    pub fn is_lossy(&self, connection: &str) -> bool {
-        self.lossy.contains(connection)
+    /// The connections of which something found no place while the disk refused it, once it takes something again. They
+    /// count as sound from now on.
+    pub fn take_lossy(&mut self) -> BTreeSet<String> {
+        if self.held.is_some() || !self.refused.is_empty() {
+            return BTreeSet::new();
+        }
+        std::mem::take(&mut self.lossy)
+    }
+
+    /// The connection's cursor on disk, if it was written in this run; it may have none there.
+    pub fn durable(&self, connection: &str) -> Option<&Option<ResumeData>> {
+        self.durable.get(connection)
     }
 
     /// How many messages found no place while the disk refused them.
@@ -222,7 +241,11 @@ impl Writes {
             let error = error.clone();
             return (!self.steps.is_empty()).then(|| Job::Behind(std::mem::take(&mut self.steps), error));
         }
-        if !self.steps.is_empty() || !self.refused.is_empty() {
+        let others = !self.queue.is_empty() || self.notified.is_some() || self.alive.is_some() || self.prune.is_some();
+        let turn = std::mem::take(&mut self.turn) && others;
+        let waiting = !self.steps.is_empty() || !self.refused.is_empty();
+        if waiting && !turn {
+            self.turn = true;
             let mut steps = std::mem::take(&mut self.refused);
             let refused = steps.len();
             steps.append(&mut self.steps);
@@ -242,6 +265,7 @@ impl Writes {
         let done = in_flight.await;
         self.in_flight = None;
         match &done {
+            Ok(Outcome::Committed(done, _)) => self.note_cursors(done),
             Ok(Outcome::SpanBegun(row, span)) => drop(self.open_rows.insert(span.connection.clone(), *row)),
             Ok(Outcome::SpanEnded(connection, _)) => drop(self.open_rows.remove(connection)),
             _ => {}
@@ -258,29 +282,50 @@ impl Writes {
     }
 
     fn keep_step(&mut self, step: &Step) {
-        let room = self.refused.len() < MOST_STEPS;
+        if self.refused.len() < MOST_STEPS
+            || matches!(step, Step::Then(Then::CaughtUp(..)) | Step::Entry(Entry::Source(..) | Entry::Renamed { .. }))
+        {
+            return self.refused.push(step.clone());
+        }
+        // Whatever it is, the connection goes on from before it when the disk takes something again.
         match step {
-            Step::Entry(Entry::Message(new)) if !room => {
+            Step::Entry(Entry::Message(new)) => {
                 self.lost += 1;
                 self.lossy.insert(new.connection.clone());
             }
-            Step::Entry(Entry::Cursor(connection, _)) if self.lossy.contains(connection) => {}
-            // Small, few, and never dropped: the order of the others hangs on them.
-            Step::Entry(_) | Step::Then(_) => self.refused.push(step.clone()),
+            Step::Entry(Entry::Withdrawn { connection: name, .. } | Entry::Cursor(name, _))
+            | Step::Then(Then::Committed(name, ..)) => drop(self.lossy.insert(name.clone())),
+            Step::Entry(_) | Step::Then(_) => {}
+        }
+    }
+
+    fn note_cursors(&mut self, done: &[Done]) {
+        for done in done {
+            if let Done::Written(Written::Cursor(name, cursor)) = done {
+                self.durable.insert(name.clone(), cursor.clone());
+            }
         }
     }
 
     fn keep(&mut self, job: Job, error: StoreError) -> Outcome {
-        if self.held.is_none() {
-            self.held = Some((Instant::now() + RETRY, error.clone()));
+        if let Job::Behind(mut steps, error) = job {
+            if self.held.is_some() {
+                return self.keep_steps(steps, error);
+            }
+            // The disk is asked again meanwhile.
+            steps.append(&mut self.steps);
+            self.steps = steps;
+            return Outcome::Done;
         }
+        self.held = Some((Instant::now() + RETRY, error.clone()));
         match job {
             Job::Steps(mut steps, refused) => {
-                let new = steps.split_off(refused);
+                // The store's thread has died with them where they are fewer.
+                let new = steps.split_off(refused.min(steps.len()));
                 self.refused = steps;
                 return self.keep_steps(new, error);
             }
-            Job::Behind(new, error) => return self.keep_steps(new, error),
+            Job::Behind(..) => {}
             Job::Queued(write) => self.queue.push_front(write),
             Job::Latest(Latest::Alive(at_ms)) => self.alive = self.alive.or(Some(at_ms)),
             Job::Latest(Latest::Prune(keep)) => self.prune = self.prune.or(Some(keep)),

@@ -38,7 +38,7 @@ impl Mqtt {
     pub(super) fn connect(&mut self, opening: &Opening<'_>, effects: &mut Effects) {
         self.session = Session::of(opening.cursor, opening.random);
         let mut connect = Connect::new(self.session.client.clone());
-        connect.clean_session = false;
+        connect.clean_session = opening.trial;
         connect.keep_alive = self.keep_alive(effects);
         if let Some(secret) = opening.secret {
             let user = opening.user.unwrap_or(TOKEN_USER);

@@ -14,7 +14,8 @@ fn connect(keys: Value, user: Option<&str>, secret: Option<&str>) -> (Connect, E
     let mut dialect = dialect::new(&connection("mqtt", keys));
     let mut effects = Effects::default();
     let secret = secret.map(Secret::new);
-    dialect.opened(&Opening { cursor: None, user, secret: secret.as_ref(), random: u64::MAX }, &mut effects);
+    dialect
+        .opened(&Opening { cursor: None, user, secret: secret.as_ref(), random: u64::MAX, trial: false }, &mut effects);
     let [Packet::Connect(connect)] = &sent(&effects)[..] else { panic!("{effects:?}") };
     (connect.clone(), effects)
 }
