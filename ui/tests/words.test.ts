@@ -85,12 +85,14 @@ describe('a cause', () => {
   });
 });
 
-it('every preset and each of its questions has words in both languages', () => {
+it('every preset, each of its questions, its secret and its dialect have words in both languages', () => {
   const files = import.meta.glob<string>('../../config/presets/*.toml', { query: '?raw', import: 'default', eager: true });
   const keys = Object.entries(files).flatMap(([path, text]) => {
     const id = path.replace(/^.*\/|\.toml$/g, '');
     const asked = [...text.matchAll(/^name = "(\w+)"$/gm)].map(([, name]) => `preset.${id}.${name}`);
-    return [`preset.${id}.title`, `preset.${id}.about`, ...asked];
+    const secret = /^secret = /m.test(text) ? [`preset.${id}.secret`, `preset.${id}.secret-hint`] : [];
+    const [, dialect] = /^dialect = "([\w-]+)"$/m.exec(text) ?? [];
+    return [`preset.${id}.title`, `preset.${id}.about`, ...asked, ...secret, `choice.dialect.${dialect}`];
   });
   expect(keys.length).toBeGreaterThan(9);
   for (const catalogue of [en, zhCN]) for (const key of keys) expect(catalogue).toHaveProperty([key]);
