@@ -1,6 +1,6 @@
 // Scenes for design work and tests: what a resident might say.
 
-import type { ConnectionForm, ConnectionView, MessageView, OutageView, Preset, Problem, Snapshot, SpanKind, Strip } from '../src/lib/bindings';
+import type { ConnectionForm, ConnectionView, MessageView, OutageView, Preset, Problem, Snapshot, SpanKind, StepView, Strip } from '../src/lib/bindings';
 
 export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;
@@ -186,3 +186,36 @@ export const PRESETS: Preset[] = [
     connection: { dialect: 'pushover', url: 'wss://client.pushover.net/push', auth: { kind: 'basic', secret: { keyring: true } } },
   },
 ];
+
+export function step(name: StepView['step'], detail: string, over: Partial<StepView> = {}): StepView {
+  return { step: name, outcome: 'ok', took_ms: 0.2, detail, cause: null, advice: null, ...over };
+}
+
+/** What a test finds: a server that works, one that is not there, one that refuses the token, one that gives nothing that was missed. */
+export function tested({ url, state, secret, cause }: ConnectionView): StepView[] {
+  const secure = url.startsWith('wss:');
+  const way = [
+    secret === null ? step('secret', 'none is configured', { outcome: 'skipped', took_ms: 0 }) : step('secret', 'it is there', { took_ms: 3.1 }),
+    step('proxy', 'none: the way is straight'),
+    step('dns', '192.0.2.44, 2001:db8::44', { took_ms: 8.4 }),
+  ];
+  if (state === 'waiting') {
+    const refused = { code: 'refused', text: 'nothing is listening at 192.0.2.44 port 443' };
+    return [...way, step('tcp', refused.text, { outcome: 'failed', took_ms: 21.6, cause: refused, advice: 'See whether the server runs, and whether the port in the address is the one it listens on.' })];
+  }
+  way.push(
+    step('tcp', `connected to 192.0.2.44:${secure ? 443 : 8123}`, { took_ms: 21.6 }),
+    secure ? step('tls', 'TLS 1.3, a certificate for example.org, *.example.org', { took_ms: 48 }) : step('tls', 'not used: the address is ws', { outcome: 'skipped', took_ms: 0 }),
+  );
+  if (cause?.code === 'unauthorized')
+    return [...way, step('upgrade', cause.text, { outcome: 'failed', took_ms: 31, cause, advice: 'Give another token or password, and see whether it may subscribe to what the settings name.' })];
+  const forbidden = { code: 'unauthorized', text: 'the server refused the credentials (403 Forbidden)' };
+  return [
+    ...way,
+    step('upgrade', '101 Switching Protocols', { took_ms: 30.2 }),
+    step('subscription', 'the server takes what the dialect "plain" says first'),
+    ...(state === 'paused' ? [step('fetch', forbidden.text, { outcome: 'failed', took_ms: 64, cause: forbidden, advice: 'Use credentials that may also read messages, or what is missed in an outage stays missing.' })] : []),
+    step('heartbeat', 'it was answered', { took_ms: 22.3 }),
+    step('message', 'none came within 10 s, which may be as it should', { outcome: 'skipped', took_ms: 10_000 }),
+  ];
+}

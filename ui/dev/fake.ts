@@ -2,9 +2,10 @@
 
 import type { ConnectionForm, FieldError, General, Reply, Request, Snapshot } from '../src/lib/bindings';
 import type { Transport } from '../src/lib/ipc';
-import { connection, crowd, DEFAULTS, everyday, outage, PRESETS, PROBLEMS, SECOND, snapshot, strip } from './data';
+import { connection, crowd, DEFAULTS, everyday, outage, PRESETS, PROBLEMS, SECOND, snapshot, strip, tested } from './data';
 
 const RETRY_MS = 8 * SECOND;
+const TEST_MS = 3 * SECOND;
 
 function scene(name: string | null, now: number): Snapshot {
   switch (name) {
@@ -77,6 +78,11 @@ export function scripted(options: URLSearchParams): Transport {
         if (request.secret === 'fail') return { kind: 'failed', code: 'keyring', message: 'the keyring is locked and its prompt was dismissed; nothing was stored' };
         change(request.connection, () => ({ state: 'connected', cause: null, down_since_ms: null, retry_at_ms: null, attempt: 0 }));
         return { kind: 'ok' };
+      case 'test-connection': {
+        await new Promise((done) => setTimeout(done, TEST_MS));
+        const known = current.connections.find(({ name }) => name === request.connection);
+        return known ? { kind: 'tested', steps: tested(known) } : { kind: 'failed', code: 'unknown-connection', message: 'there is no such connection' };
+      }
       case 'save-general':
         push({ general: request.general });
         return { kind: 'ok' };

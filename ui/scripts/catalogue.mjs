@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 const root = join(import.meta.dirname, '..');
 
 /** Keys that are put together at run time: everything below these is used. */
-const DYNAMIC = ['cause.', 'error.', 'fail.', 'preset.', 'state.', 'problem.', 'gap.', 'arrival.', 'span.', 'language.', 'unit.', 'nav.', 'field.', 'hint.', 'choice.'];
+const DYNAMIC = ['cause.', 'error.', 'fail.', 'preset.', 'state.', 'problem.', 'gap.', 'arrival.', 'span.', 'language.', 'unit.', 'nav.', 'field.', 'hint.', 'choice.', 'step.', 'outcome.'];
 
 export function placeholders(text) {
   return [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort();

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import en from '../messages/en.json';
 import zhCN from '../messages/zh-CN.json';
 import { check, compare, unused } from '../scripts/catalogue.mjs';
-import type { Arrival, FailCode, FieldErrorCode, GapView, Language, Missing, ProblemKind } from '../src/lib/bindings';
+import type { Arrival, FailCode, FieldErrorCode, GapView, Language, Missing, Outcome, ProblemKind, Step } from '../src/lib/bindings';
 import { causeSentence, causeWords } from '../src/lib/cause';
 import { errorWords } from '../src/lib/errors';
 import { ago, duration, lasting, outage, percent, roundTrip, secondsLeft, size } from '../src/lib/format';
@@ -27,7 +27,7 @@ describe('catalogues', () => {
     expect(unused({ 'some.key': 'x', 'cause.dns': 'y' }, "t('other.key')")).toEqual(['en: nothing names some.key']);
   });
 
-  it('have words for every cause, field error, failure and problem the resident can send', () => {
+  it('have words for every cause, field error, failure, problem and step of a test the resident can send', () => {
     const causes = ['dns', 'refused', 'unreachable', 'connect-timeout', 'tls', 'proxy', 'unauthorized', 'heartbeat-timeout', 'reset', 'protocol', 'too-large', 'slept', 'network-changed', 'by-person', 'configuration', 'not-running'];
     const gaps: Record<GapView['state'] | `missing.${Missing}`, true> = { open: true, complete: true, incomplete: true, 'missing.no-replay': true, 'missing.expired': true, 'missing.cursor-lost': true, 'missing.refused': true };
     const arrivals: Record<Exclude<Arrival, 'live'>, true> = { 'caught-up': true, old: true };
@@ -39,6 +39,10 @@ describe('catalogues', () => {
     const failures: Record<FailCode, true> = {
       'unknown-connection': true, 'not-connected': true, 'settings-file': true, storage: true, keyring: true, 'secret-elsewhere': true, 'secret-invalid': true, 'bad-request': true, window: true, stopping: true,
     };
+    const steps: Record<`step.${Step}` | `outcome.${Outcome}`, true> = {
+      'step.secret': true, 'step.proxy': true, 'step.dns': true, 'step.tcp': true, 'step.tunnel': true, 'step.tls': true, 'step.upgrade': true, 'step.subscription': true, 'step.fetch': true, 'step.heartbeat': true, 'step.message': true,
+      'outcome.ok': true, 'outcome.failed': true, 'outcome.skipped': true,
+    };
     const problems: Record<ProblemKind, true> = { settings: true, storage: true, notifications: true, tray: true, keyring: true };
     for (const catalogue of [en, zhCN] as Record<string, string>[]) {
       for (const code of causes) expect(catalogue).toHaveProperty([`cause.${code}`]);
@@ -46,6 +50,7 @@ describe('catalogues', () => {
       for (const arrival of Object.keys(arrivals)) expect(catalogue).toHaveProperty([`arrival.${arrival}`]);
       for (const code of Object.keys(errors)) expect(catalogue).toHaveProperty([`error.${code}`]);
       for (const code of Object.keys(failures)) expect(catalogue).toHaveProperty([`fail.${code}`]);
+      for (const key of Object.keys(steps)) expect(catalogue).toHaveProperty([key]);
       for (const kind of Object.keys(problems)) expect(catalogue).toHaveProperty([`problem.${kind}`]);
     }
   });
