@@ -108,6 +108,11 @@ it.each([['en', '“a:b” is no user name: it has a colon, or characters that c
   expect(errorWords({ field: 'auth.user', code: 'text-invalid', value: 'a:b', message: 'm' })).toBe(words);
 });
 
+it('an address that does not fit its server says which one would', () => {
+  const message = 'an address of Gotify ends with /stream: write it as wss://gotify.example.com/stream';
+  expect(errorWords({ field: 'url', code: 'subscribe-invalid', value: 'wss://h/', message })).toBe(`This server cannot take that: ${message}.`);
+});
+
 it('a field error says its value as text, and an unknown one its English sentence', () => {
   expect(errorWords({ field: 'name', code: 'name-taken', value: '{value}<b>', message: 'm' })).toBe('Another connection is already called “{value}<b>”.');
   expect(errorWords({ field: 'name', code: 'new-rule' as FieldErrorCode, value: '', message: 'Do this.' })).toBe('Do this.');
