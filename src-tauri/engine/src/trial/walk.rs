@@ -220,7 +220,7 @@ impl<T: FnMut(&StepView)> Walk<T> {
         let Stage::Going { .. } = self.stage else { return false };
         let now = Instant::now();
         let one = if self.spec.one_socket {
-            "; this server ends the socket of a running Heartwire for it, which comes back by itself"
+            "; this server ends the socket of a running Heartwire for it: if it does not come back, reconnect it there"
         } else {
             ""
         };

@@ -119,7 +119,7 @@ async fn a_login_that_is_taken() {
     let wanted = ["secret", "proxy", "dns", "tcp", "(tls)", "upgrade", "subscription", "heartbeat", "message"];
     assert_eq!(made, wanted);
     let detail = &step(&steps, Step::Subscription).detail;
-    assert!(detail.contains("\"shy\"") && detail.contains("comes back by itself"), "{detail}");
+    assert!(detail.contains("\"shy\"") && detail.contains("does not come back"), "{detail}");
     assert_eq!(step(&steps, Step::Message).detail, "one came: an order");
 }
 
