@@ -188,7 +188,7 @@ impl Phoenix {
     fn pushed(&mut self, about: &str, payload: Option<&RawValue>, size: usize, effects: &mut Effects) {
         let message = match payload {
             Some(payload) => self.shaper.message(payload.get(), about, effects),
-            None => Some(Message { kind: MessageKind::Binary, ..Message::new(about, "", "", size) }),
+            None => Some(Message { kind: MessageKind::Binary, ..Message::new(about, "Binary frame", "", size) }),
         };
         effects.items.extend(message.map(|message| Item::Message(Message { size: size as u64, ..message })));
     }

@@ -161,6 +161,7 @@ fn bytes_are_kept_by_their_size() {
         assert_eq!((message.kind, message.size), (MessageKind::Binary, frame.len() as u64));
     };
     check(b"\x00\x01\x06\x031room:1picabc", "room:1 pic");
+    check(b"\x02\0\0pic", "Binary frame");
     check(b"\x02\x04\x03newspic", "news pic");
     check(&[b"\x02\x04\x03newspic".as_slice(), &vec![0xff; 100_000]].concat(), "news pic");
 }
