@@ -34,6 +34,8 @@ enum Task {
     Loss(loss::Options),
     /// A million clients whose server restarts: writes docs/herd.md and docs/herd.svg
     Herd(sim::Dice),
+    /// Every dialect against hostile servers: no panic, no hang, and memory within bounds; a table at the end
+    Fuzz(sim::Inputs),
 }
 
 fn main() -> ExitCode {
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         Task::Sim(options) => sim::days(&options),
         Task::Loss(options) => loss::run(&options),
         Task::Herd(options) => sim::herd(&options),
+        Task::Fuzz(options) => sim::fuzz(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
