@@ -91,7 +91,7 @@ impl Driver {
         if let Some(fetch) = effects.fetch {
             let fetching = Fetching::new(&self.request, fetch, rand::random()).after(effects.fetch_after);
             if let Some(open) = self.open(generation) {
-                open.fetching = Some(fetching);
+                open.fetching = Some(Box::new(fetching));
                 self.again = true;
             }
         }

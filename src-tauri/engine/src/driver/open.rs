@@ -53,7 +53,7 @@ pub(super) struct Open {
     /// The handshake is done, the dialect's own included.
     pub(super) ready: bool,
     /// What the dialect asked for beside the socket; it goes with it.
-    pub(super) fetching: Option<Fetching>,
+    pub(super) fetching: Option<Box<Fetching>>,
 }
 
 enum Closing {

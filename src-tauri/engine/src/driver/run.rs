@@ -78,8 +78,8 @@ pub(super) struct Driver {
     pub(super) heartbeat_kind: HeartbeatKind,
     inbox: UnboundedReceiver<Command>,
     pub(super) outbox: Outbox,
-    /// What is being read. It is kept here so that a panic on the way does not cost what was read before it.
-    found: Read,
+    /// What is being read, while it is. It is kept here so that a panic on the way does not cost what was read before it.
+    found: Option<Box<Read>>,
     timer: Timer,
     /// Who waits for a text that is not yet with a socket.
     asking: BTreeMap<SendId, Told>,
@@ -125,7 +125,7 @@ impl Driver {
             make_dialect,
             inbox,
             outbox: Outbox::new(id, events),
-            found: Read::default(),
+            found: None,
             asking: BTreeMap::new(),
             last_send: SendId(0),
             again: false,
@@ -294,8 +294,8 @@ impl Driver {
         if open.reading_paused() {
             return false;
         }
-        open.read(self.dialect.as_mut(), &mut self.found, cx);
-        let Read { alive, answered, effects, end, more } = mem::take(&mut self.found);
+        open.read(self.dialect.as_mut(), self.found.get_or_insert_default(), cx);
+        let Read { alive, answered, effects, end, more } = self.found.take().map(|found| *found).unwrap_or_default();
         // One moment for all of it: life in the same breath as the end is no proof of life.
         let now = moment.unwrap_or_else(|| self.now());
         if alive {

@@ -2,7 +2,6 @@
 //! link says so before it ends.
 
 use std::future::poll_fn;
-use std::mem;
 use std::panic::AssertUnwindSafe;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -43,7 +42,7 @@ impl Driver {
     /// Closes the socket, and keeps what was read from it before the panic.
     fn salvage(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.wire = Wire::None;
-        let items = mem::take(&mut self.found).effects.items;
+        let items = self.found.take().map(|found| found.effects.items).unwrap_or_default();
         if !items.is_empty() {
             self.outbox.push(DriverEventKind::Received(self.link.status().generation, items));
         }
