@@ -58,7 +58,8 @@ async fn a_queue_gives_what_was_missed_once_and_in_order(rabbit: &Rabbit) {
     watch.until_messages(2_001).await;
     assert_eq!(watch.bodies()[..2_000], missed, "and nothing of before, for it was acknowledged");
     assert_eq!(watch.bodies()[2_000], "new");
-    assert_eq!((arrivals(&watch)[0], arrivals(&watch)[2_000]), (Arrival::CaughtUp, Arrival::Live));
+    // How many of them the broker sends before its answer that the past is over is its own affair.
+    assert_eq!(arrivals(&watch)[2_000], Arrival::Live);
     watch.end().await;
 }
 
