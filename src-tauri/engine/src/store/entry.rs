@@ -52,8 +52,6 @@ pub enum Written {
     Duplicate,
     /// The connection, the key, and the rows of the messages that were not withdrawn before.
     Withdrawn(String, String, Vec<i64>),
-    /// This connection's cursor is on disk.
-    Cursor(String, Option<ResumeData>),
     /// It is on disk.
     Done,
 }
@@ -84,7 +82,6 @@ impl Made {
             (Self::Withdrawn(rows), Entry::Withdrawn { connection, withdrawal, .. }) => {
                 Written::Withdrawn(connection, withdrawal.key, rows)
             }
-            (Self::Done, Entry::Cursor(connection, cursor)) => Written::Cursor(connection, cursor),
             (Self::Duplicate, _) => Written::Duplicate,
             (Self::Row(_) | Self::Withdrawn(_) | Self::Done, _) => Written::Done,
         }

@@ -1,6 +1,9 @@
 //! From what a dialect says to what is kept: every item in its order, the cursor with what lies before it, and what is
 //! known of each gap once it is known.
 
+#[cfg(test)]
+mod tests;
+
 use heartwire_core::dialect::{CaughtUp, Item, Missing};
 use heartwire_core::link::{Generation, ResumeData};
 use heartwire_core::listen::Event;
@@ -108,15 +111,15 @@ impl Run {
 
     /// Connections of which something was lost while the disk took nothing begin again from what is on it: their servers
     /// are asked for everything since then.
-    pub(super) fn redial_lossy(&mut self) {
-        for name in self.writes.take_lossy() {
-            if let (Some(known), Some(durable)) = (self.state.known.get_mut(&name), self.writes.durable(&name)) {
-                known.cursor.clone_from(durable);
+    pub(super) fn redial_lossy(&mut self, lossy: Vec<(String, Option<ResumeData>)>) {
+        for (name, cursor) in lossy {
+            if let Some(known) = self.state.known.get_mut(&name) {
+                known.cursor = cursor;
             }
             let Some(id) = self.state.find(&name) else { continue };
             let Some(link) = self.state.links.get_mut(&id) else { continue };
             tracing::warn!("{name}: begins again from what is on disk, since not everything found a place there");
-            // What the old link still gives is asked for again.
+            // What the old link still gives comes once more, and is known by its ids; its cursor counts no more.
             link.source.clear();
             let connection = link.connection.clone();
             let new = self.add(connection, Some(id));
@@ -148,7 +151,7 @@ impl Run {
                 Item::Cursor(_) if Some(at) != last_cursor => return None,
                 Item::Message(mut message) => {
                     let at_ms = shown_at(&message, since_ms, now_ms);
-                    if known.is_none() {
+                    if known.is_none() && !source.is_empty() {
                         // Of a server that the connection does not speak with any more: its ids could be the new one's.
                         message.id = None;
                     }

@@ -268,13 +268,13 @@ impl Run {
                             }
                             self.state.withdrawn(&connection, &key, &rows);
                         }
-                        Done::Written(Written::Duplicate | Written::Cursor(..) | Written::Done) => {}
+                        Done::Written(Written::Duplicate | Written::Done) => {}
                         Done::Then(then) => self.then(then),
                     }
                 }
                 self.mark_notified();
-                self.redial_lossy();
             }
+            Outcome::Lossy(lossy) => self.redial_lossy(lossy),
             Outcome::Gaps(rows) => self.state.gaps_stored(&rows),
             Outcome::SpanBegun(row, span) => self.state.span_stored(row, span),
             Outcome::Attempts(row, attempts) => self.state.attempts_stored(row, attempts),

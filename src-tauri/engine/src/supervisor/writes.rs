@@ -2,6 +2,9 @@
 //! comes back as an [`Outcome`], and only then is it shown. What the disk refused is kept, within bounds, and tried again
 //! together with what came meanwhile, so that nothing is on disk before what came before it.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
@@ -27,6 +30,16 @@ const RETRY: Duration = Duration::from_secs(5);
 pub enum Step {
     Entry(Entry),
     Then(Then),
+}
+
+impl Step {
+    /// Whether this does not say that nothing is missing of a connection that has lost something.
+    fn is_sound(&self, lossy: &BTreeSet<String>) -> bool {
+        match self {
+            Self::Entry(Entry::Cursor(name, _)) | Self::Then(Then::Committed(name, ..)) => !lossy.contains(name),
+            Self::Entry(_) | Self::Then(_) => true,
+        }
+    }
 }
 
 /// What follows from a commit.
@@ -80,6 +93,9 @@ pub enum Outcome {
     SpanEnded(String, i64),
     /// The rows of gaps, and what is known of them now.
     Gaps(Vec<(i64, GapView)>),
+    /// Connections of which something found no place, now that the disk takes something again, with their cursors on it.
+    /// They count as sound from now on.
+    Lossy(Vec<(String, Option<ResumeData>)>),
     Done,
     /// The disk refused something else; it is tried again.
     Failed(StoreError),
@@ -90,6 +106,8 @@ enum Job {
     Steps(Vec<Step>, usize),
     /// They have to wait behind what was refused for this.
     Behind(Vec<Step>, StoreError),
+    /// How far these are on disk.
+    Lossy(BTreeSet<String>),
     Queued(Write),
     Latest(Latest),
 }
@@ -104,8 +122,6 @@ pub struct Writes {
     lost: u64,
     /// Connections of which something was lost here: their cursors would say that nothing is missing.
     lossy: BTreeSet<String>,
-    /// The cursors that are on disk, as far as they were written in this run.
-    durable: BTreeMap<String, Option<ResumeData>>,
     /// Something else may be written before the next steps.
     turn: bool,
     queue: VecDeque<Write>,
@@ -127,7 +143,6 @@ impl Writes {
             refused: Vec::new(),
             lost: 0,
             lossy: BTreeSet::new(),
-            durable: BTreeMap::new(),
             turn: false,
             queue: VecDeque::new(),
             alive: None,
@@ -157,13 +172,17 @@ impl Writes {
         }
     }
 
-    /// Nothing of a connection that has lost something goes on as if it had not.
     pub fn push_steps(&mut self, steps: impl IntoIterator<Item = Step>) {
-        let lossy = &self.lossy;
-        self.steps.extend(steps.into_iter().filter(|step| match step {
-            Step::Entry(Entry::Cursor(name, _)) | Step::Then(Then::Committed(name, ..)) => !lossy.contains(name),
-            Step::Entry(_) | Step::Then(_) => true,
-        }));
+        for step in steps {
+            if let Step::Entry(Entry::Renamed { from, to }) = &step
+                && self.lossy.remove(from)
+            {
+                self.lossy.insert(to.clone());
+            }
+            if step.is_sound(&self.lossy) {
+                self.steps.push(step);
+            }
+        }
     }
 
     /// Heartwire ran at this time.
@@ -186,20 +205,6 @@ impl Writes {
         self.steps.len() >= MOST_STEPS
     }
 
-    /// The connections of which something found no place while the disk refused it, once it takes something again. They
-    /// count as sound from now on.
-    pub fn take_lossy(&mut self) -> BTreeSet<String> {
-        if self.held.is_some() || !self.refused.is_empty() {
-            return BTreeSet::new();
-        }
-        std::mem::take(&mut self.lossy)
-    }
-
-    /// The connection's cursor on disk, if it was written in this run; it may have none there.
-    pub fn durable(&self, connection: &str) -> Option<&Option<ResumeData>> {
-        self.durable.get(connection)
-    }
-
     /// How many messages found no place while the disk refused them.
     pub fn lost(&self) -> u64 {
         self.lost
@@ -208,7 +213,7 @@ impl Writes {
     /// Whether nothing is left that can be written now.
     pub fn idle(&self) -> bool {
         let latest = self.alive.is_some() || self.prune.is_some() || self.notified.is_some();
-        let nothing = self.queue.is_empty() && self.refused.is_empty() && !latest;
+        let nothing = self.queue.is_empty() && self.refused.is_empty() && self.lossy.is_empty() && !latest;
         self.in_flight.is_none() && self.steps.is_empty() && (nothing || self.held.is_some())
     }
 
@@ -241,15 +246,23 @@ impl Writes {
             let error = error.clone();
             return (!self.steps.is_empty()).then(|| Job::Behind(std::mem::take(&mut self.steps), error));
         }
-        let others = !self.queue.is_empty() || self.notified.is_some() || self.alive.is_some() || self.prune.is_some();
+        let latest = self.notified.is_some() || self.alive.is_some() || self.prune.is_some();
+        // Not before all that was kept is on disk.
+        let lossy = self.refused.is_empty() && !self.lossy.is_empty();
+        let others = !self.queue.is_empty() || lossy || latest;
         let turn = std::mem::take(&mut self.turn) && others;
         let waiting = !self.steps.is_empty() || !self.refused.is_empty();
         if waiting && !turn {
             self.turn = true;
             let mut steps = std::mem::take(&mut self.refused);
             let refused = steps.len();
-            steps.append(&mut self.steps);
+            // Some came before it was known that something is lost.
+            let lossy = &self.lossy;
+            steps.extend(std::mem::take(&mut self.steps).into_iter().filter(|step| step.is_sound(lossy)));
             return Some(Job::Steps(steps, refused));
+        }
+        if lossy {
+            return Some(Job::Lossy(self.lossy.clone()));
         }
         if let Some(write) = self.queue.pop_front() {
             return Some(Job::Queued(write));
@@ -265,7 +278,7 @@ impl Writes {
         let done = in_flight.await;
         self.in_flight = None;
         match &done {
-            Ok(Outcome::Committed(done, _)) => self.note_cursors(done),
+            Ok(Outcome::Lossy(known)) => self.lossy.retain(|name| known.iter().all(|(asked, _)| asked != name)),
             Ok(Outcome::SpanBegun(row, span)) => drop(self.open_rows.insert(span.connection.clone(), *row)),
             Ok(Outcome::SpanEnded(connection, _)) => drop(self.open_rows.remove(connection)),
             _ => {}
@@ -299,14 +312,6 @@ impl Writes {
         }
     }
 
-    fn note_cursors(&mut self, done: &[Done]) {
-        for done in done {
-            if let Done::Written(Written::Cursor(name, cursor)) = done {
-                self.durable.insert(name.clone(), cursor.clone());
-            }
-        }
-    }
-
     fn keep(&mut self, job: Job, error: StoreError) -> Outcome {
         if let Job::Behind(mut steps, error) = job {
             if self.held.is_some() {
@@ -325,7 +330,7 @@ impl Writes {
                 self.refused = steps;
                 return self.keep_steps(new, error);
             }
-            Job::Behind(..) => {}
+            Job::Behind(..) | Job::Lossy(_) => {}
             Job::Queued(write) => self.queue.push_front(write),
             Job::Latest(Latest::Alive(at_ms)) => self.alive = self.alive.or(Some(at_ms)),
             Job::Latest(Latest::Prune(keep)) => self.prune = self.prune.or(Some(keep)),
@@ -339,6 +344,11 @@ async fn perform(store: Store, job: Job, row: Option<i64>) -> Performed {
     let done = match &job {
         Job::Steps(..) => return commit(&store, job).await,
         Job::Behind(_, error) => Err(error.clone()),
+        Job::Lossy(names) => store.sources().await.map(|sources| {
+            let mut cursors: BTreeMap<_, _> = sources.into_iter().map(|(name, _, cursor)| (name, cursor)).collect();
+            let known = names.iter().map(|name| (name.clone(), cursors.remove(name).flatten()));
+            Outcome::Lossy(known.collect())
+        }),
         Job::Queued(write) => store_one(&store, write, row).await,
         Job::Latest(Latest::Alive(at_ms)) => store.alive(*at_ms).await.map(|()| Outcome::Done),
         Job::Latest(Latest::Notified(id)) => store.set_notified_up_to(*id).await.map(|()| Outcome::Done),
