@@ -202,3 +202,35 @@ async fn much_to_read_leaves_others_their_turn_however_slow_the_dialect() {
     let seen = timeout(AGES, others).await.unwrap().unwrap();
     assert!(seen.len() > 4, "all was read in {seen:?}");
 }
+
+/// Says how many frames it has when it is quiet. Each takes so long that they share no turn with many others.
+struct Counting(usize);
+
+impl Dialect for Counting {
+    fn opened(&mut self, _: &Opening<'_>, effects: &mut Effects) {
+        effects.ready = true;
+    }
+
+    fn frame(&mut self, _: Incoming<'_>, _: &mut Effects) {
+        thread::sleep(Duration::from_micros(100));
+        self.0 += 1;
+    }
+
+    fn quiet(&mut self, effects: &mut Effects) {
+        effects.message(heartwire_core::message::Message::new("", "", &self.0.to_string(), 0));
+    }
+}
+
+#[tokio::test]
+async fn quiet_is_told_after_every_burst_whatever_its_length() {
+    // A turn may end exactly with the last frame of some of these.
+    for burst in (30..=33).chain(61..=64) {
+        let (listener, port) = listener().await;
+        let dialect = || Box::new(Counting(0)) as Box<dyn Dialect>;
+        let mut link = Link::speaking(patient(port), TlsConfig::platform(), 64, Box::new(dialect));
+        let mut server = accept_raw(&listener).await;
+        server.write_all(&frame(1, b"x").repeat(burst)).await.unwrap();
+        let told = timeout(AGES, async { while link.message().await != burst.to_string() {} }).await;
+        assert!(told.is_ok(), "never quiet after {burst} frames");
+    }
+}

@@ -1,8 +1,8 @@
-//! Connections that are renamed, removed and added while their sockets are open.
+//! Connections that are renamed, removed and added while their sockets are open, and what that makes of their gaps.
 
 use heartwire_core::control::Request;
 use heartwire_core::settings::ConnectionForm;
-use heartwire_core::view::LinkState;
+use heartwire_core::view::{GapView, LinkState, Snapshot};
 
 use crate::home::{Home, state};
 use crate::server::Server;
@@ -73,4 +73,62 @@ async fn a_connection_loses_no_message_by_being_changed() {
     // The server had written them all before it saw the close frame.
     app.until(|snapshot| snapshot.messages.len() == SENT).await;
     app.handle.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_new_name_may_have_missed_is_a_row() {
+    let mut server = Server::start().await;
+    let home = Home::with(&server.connection("old"));
+    let mut app = home.app().await;
+    server.opened().await;
+    app.until(|snapshot| state(snapshot, "old") == Some(LinkState::Connected)).await;
+    app.save(Some("old"), form("new", format!("ws://{}/", server.address))).await;
+    // Its server keeps nothing for those who are not there.
+    let snapshot =
+        app.until(|snapshot| gaps(snapshot).iter().any(|(name, gap)| name == "new" && is_missing(*gap))).await;
+    assert_eq!(gaps(&snapshot).len(), 1);
+    app.handle.stop().await;
+}
+
+#[tokio::test]
+async fn the_gap_of_what_is_renamed_or_removed_while_down_does_not_stay_open() {
+    for renamed in [true, false] {
+        let mut server = Server::start().await;
+        let slow = "reconnect = { fixed = \"1h\", jitter = \"none\" }\n";
+        let url = format!("ws://{}/", server.address);
+        let home = Home::with(&format!("[[connections]]\nname = \"old\"\nurl = \"{url}\"\n{slow}"));
+        let mut app = home.app().await;
+        server.opened().await;
+        app.until(|snapshot| state(snapshot, "old") == Some(LinkState::Connected)).await;
+        server.drop_all();
+        app.until(|snapshot| gaps(snapshot) == [("old".to_owned(), GapView::Open)]).await;
+        if renamed {
+            app.save(Some("old"), form("new", url)).await;
+            app.until(|snapshot| state(snapshot, "new") == Some(LinkState::Connected)).await;
+        } else {
+            app.ask(Request::RemoveConnection { connection: "old".into() }).await;
+        }
+        app.until(|snapshot| gaps(snapshot).iter().all(|(_, gap)| is_missing(*gap))).await;
+        app.handle.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn an_outage_before_the_first_contact_does_not_stay_open() {
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let reconnect = "reconnect = { fixed = \"300ms\", jitter = \"none\" }\n";
+    let home = Home::with(&format!("[[connections]]\nname = \"crm\"\nurl = \"ws://{address}/\"\n{reconnect}"));
+    let mut app = home.app().await;
+    app.until(|snapshot| gaps(snapshot) == [("crm".to_owned(), GapView::Open)]).await;
+    let _server = Server::on(tokio::net::TcpListener::bind(address).await.unwrap());
+    app.until(|snapshot| gaps(snapshot) == [("crm".to_owned(), GapView::Complete { recovered: 0 })]).await;
+    app.handle.stop().await;
+}
+
+fn gaps(snapshot: &Snapshot) -> Vec<(String, GapView)> {
+    snapshot.history.iter().map(|row| (row.connection.clone(), row.gap)).collect()
+}
+
+fn is_missing(gap: GapView) -> bool {
+    matches!(gap, GapView::Incomplete { .. })
 }

@@ -3,11 +3,13 @@
 use heartwire_core::dialect::{CaughtUp, Missing};
 use heartwire_core::link::Generation;
 use heartwire_core::settings::{ConnectionForm, resolve};
+use heartwire_core::view::GapView;
 use tokio::sync::mpsc;
 
 use super::*;
 use crate::driver::{ConnectionId, DriverOptions, spawn};
 use crate::settings_file::{defaults, presets};
+use crate::store::Store;
 
 const HOUR: i64 = 3_600_000;
 const START: i64 = 1_700_000_000_000;
@@ -19,6 +21,7 @@ struct Recorded {
     /// Kind, begin, end of each span, in hours since the start.
     rows: Vec<(SpanKind, f64, Option<f64>)>,
     gaps: Vec<(Timestamp, Timestamp)>,
+    begun: Vec<BeginSpan>,
 }
 
 impl Recorded {
@@ -29,7 +32,7 @@ impl Recorded {
         let options = DriverOptions::new(ConnectionId(1), connection.clone());
         let credentials = options.request.credentials.clone();
         let link = LinkRecord::new(connection, spawn(options, mpsc::channel(1).0), credentials, START);
-        Self { link, now_ms: START, generation: 1, rows: Vec::new(), gaps: Vec::new() }
+        Self { link, now_ms: START, generation: 1, rows: Vec::new(), gaps: Vec::new(), begun: Vec::new() }
     }
 
     fn hours(at_ms: i64) -> f64 {
@@ -47,6 +50,7 @@ impl Recorded {
     fn begin(&mut self, begin: &BeginSpan) {
         self.end(begin.at_ms);
         self.rows.push((begin.kind, Self::hours(begin.at_ms), None));
+        self.begun.push(begin.clone());
     }
 
     fn pass(&mut self, ms: i64) {
@@ -55,6 +59,20 @@ impl Recorded {
 
     /// A status of the driver, with the silence that it tells of.
     fn status(&mut self, state: LinkState, cause: Option<CauseCode>, silent_for: i64) {
+        let generation = Generation(self.generation);
+        self.silently(state, cause, silent_for);
+        if state == LinkState::Connected {
+            // A dialect that cannot ask for what was missed says so at once.
+            let closed = self.link.caught_up(generation, CaughtUp::Missing(Missing::NoReplay), self.now_ms);
+            self.gaps.extend(closed.map(|closed| match closed.event {
+                Event::Gap { from, to, .. } => (from, to),
+                other => panic!("{other:?}"),
+            }));
+        }
+    }
+
+    /// The same, but the dialect says nothing yet.
+    fn silently(&mut self, state: LinkState, cause: Option<CauseCode>, silent_for: i64) {
         let generation = Generation(self.generation);
         self.generation += u64::from(state == LinkState::Waiting);
         let status = LinkStatus {
@@ -71,14 +89,6 @@ impl Recorded {
         }
         if let Some(begin) = changed.begin {
             self.begin(&begin);
-        }
-        if state == LinkState::Connected {
-            // A dialect that cannot ask for what was missed says so at once.
-            let closed = self.link.caught_up(generation, CaughtUp::Missing(Missing::NoReplay), self.now_ms);
-            self.gaps.extend(closed.map(|closed| match closed.event {
-                Event::Gap { from, to, .. } => (from, to),
-                other => panic!("{other:?}"),
-            }));
         }
     }
 
@@ -191,4 +201,31 @@ async fn a_pause_and_what_is_younger_than_the_sleep_go_on() {
     it.woke(8 * HOUR);
     it.pass(HOUR - 1);
     assert_eq!(it.lasting(), [(SpanKind::Paused, 0.0, Some(10.0)), (SpanKind::Up, 10.0, None)]);
+}
+
+#[tokio::test]
+async fn an_older_sockets_verdict_closes_only_rows_before_its_gap() {
+    let mut it = Recorded::new();
+    for lost in [true, true, false] {
+        it.silently(LinkState::Connected, None, 0);
+        it.pass(1_000);
+        if lost {
+            it.silently(LinkState::Waiting, Some(CauseCode::Reset), 0);
+            it.pass(1_000);
+        }
+    }
+    // The disk was full: only now it has the spans, and what the second socket said.
+    let store = Store::in_memory().unwrap();
+    for begin in std::mem::take(&mut it.begun) {
+        store.begin_span(begin).await.unwrap();
+    }
+    let words = [(2, CaughtUp::Recovered { keeps: None }), (3, CaughtUp::Missing(Missing::CursorLost))];
+    for (generation, word) in words {
+        let closed = it.link.caught_up(Generation(generation), word, it.now_ms).unwrap();
+        let between_ms = (closed.from_ms, closed.to_ms);
+        let rows = store.close_gaps("crm".to_owned(), between_ms, closed.missing).await.unwrap();
+        let missing = |gap| if let GapView::Incomplete { missing, .. } = gap { Some(missing) } else { None };
+        let found: Vec<_> = rows.into_iter().map(|(_, gap)| missing(gap)).collect();
+        assert_eq!(found, [closed.missing], "the row before socket {generation}");
+    }
 }
