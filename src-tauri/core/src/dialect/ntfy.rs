@@ -8,6 +8,7 @@
 mod event;
 mod place;
 
+use std::collections::BTreeSet;
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +38,10 @@ const KEEPS: Duration = Duration::from_secs(12 * 60 * 60);
 /// (`handlePublishInternal`, and `cache-batch-timeout` in docs/config.md): one that just was not handed to us any more may
 /// not be in the first answer.
 const AGAIN: Duration = Duration::from_secs(2);
+
+/// How many live messages are remembered while what was missed is fetched. A withdrawal of one beyond them that was
+/// published before it takes it back all the same.
+const MOST_LIVE: usize = 1_000;
 
 /// Parameters that would change what a subscription or an answer holds, under all their names (`parseSubscribeParams`).
 const OURS: [&str; 9] = ["since", "si", "x-since", "poll", "po", "x-poll", "scheduled", "sched", "x-scheduled"];
@@ -91,6 +96,8 @@ struct CatchUp {
     proof: Option<String>,
     /// The newest time of what was fetched, or given before.
     reached: i64,
+    /// What came live meanwhile, as far as it is remembered: what is fetched is older and takes none of it back.
+    live: BTreeSet<String>,
     /// Something in the answer could not be read.
     unread: bool,
 }
@@ -147,7 +154,8 @@ impl Ntfy {
                 let (since, proof) = (earlier.since(now), earlier.proof(now));
                 effects.fetch = Some(self.missed(since));
                 let reached = earlier.time;
-                let catch_up = CatchUp { earlier, now, since, again: false, proof, reached, unread: false };
+                let catch_up =
+                    CatchUp { earlier, now, since, again: false, proof, reached, live: BTreeSet::new(), unread: false };
                 self.state = State::CatchingUp(catch_up);
             }
             State::Opening(Err(word)) => {
@@ -179,8 +187,10 @@ impl Ntfy {
             let Some(item) = event.item(&self.context.name, arrival) else { return };
             effects.items.push(item);
             self.place.add(event);
-            if matches!(self.state, State::Live) {
-                effects.items.push(Item::Cursor(self.place.cursor()));
+            match &mut self.state {
+                State::Live => effects.items.push(Item::Cursor(self.place.cursor())),
+                State::CatchingUp(catch_up) if arrival == Arrival::Live => catch_up.came_live(event),
+                State::CatchingUp(_) | State::Opening(_) => {}
             }
         }
     }
@@ -215,7 +225,17 @@ impl CatchUp {
         // Answers are in the order of time. A withdrawal that is given once more would take back what came after it.
         let repeated = event.is_withdrawal() && event.time < self.reached.saturating_sub(RACE);
         self.reached = self.reached.max(event.time);
-        !given && !repeated
+        let outlived = event.is_withdrawal() && event.key().is_some_and(|key| self.live.contains(&key));
+        !given && !repeated && !outlived
+    }
+
+    fn came_live(&mut self, event: &Event) {
+        if event.kind == Kind::Message
+            && self.live.len() < MOST_LIVE
+            && let Some(key) = event.key()
+        {
+            self.live.insert(key);
+        }
     }
 
     /// Since when it has to be asked for once more. None: it was, or there is no use.

@@ -90,7 +90,7 @@ impl Event {
 
     /// A sequence belongs to its topic; a message without one is named by its id (docs/publish.md, "Updating + deleting
     /// notifications").
-    fn key(&self) -> Option<String> {
+    pub(super) fn key(&self) -> Option<String> {
         let sequence = if self.sequence_id.is_empty() { &self.id } else { &self.sequence_id };
         usable_id(sequence).and_then(|sequence| usable_id(&format!("{}/{sequence}", self.topic)))
     }

@@ -523,6 +523,32 @@ fn a_withdrawal_of_before_the_cut_is_not_repeated_by_the_catch_up() {
 }
 
 #[test]
+fn a_withdrawal_that_was_missed_takes_back_nothing_that_came_live() {
+    let mut talk = Talk::open(Some(&format!(r#"{{"time":{}}}"#, NOW - 100)));
+    let mut newer = kept("newer", NOW + 1);
+    newer["sequence_id"] = json!("s");
+    assert_eq!(bodies(talk.live(&newer)), ["newer"]);
+    assert!(talk.part(&withdrawal("gone", "message_delete", "s", NOW - 50)).items.is_empty(), "it was before");
+    let effects = talk.part(&withdrawal("other", "message_delete", "t", NOW - 40));
+    assert!(matches!(&effects.items[..], [Item::Withdrawn(withdrawn)] if withdrawn.key == "a/t"), "another sequence's");
+    let effects = talk.live(&withdrawal("after", "message_delete", "s", NOW + 2));
+    assert!(matches!(&effects.items[..], [Item::Withdrawn(withdrawn)] if withdrawn.key == "a/s"), "it came after");
+}
+
+#[test]
+fn what_is_remembered_of_a_live_flood_is_bounded() {
+    let mut talk = Talk::open(Some(&format!(r#"{{"time":{}}}"#, NOW - 100)));
+    for at in 0..=MOST_LIVE {
+        talk.live(&kept(&format!("m{at}"), NOW + 1));
+    }
+    let mut withdrawn = |of: usize| {
+        let event = withdrawal(&format!("w{of}"), "message_delete", &format!("m{of}"), NOW - 50);
+        talk.part(&event).items.len()
+    };
+    assert_eq!((withdrawn(MOST_LIVE - 1), withdrawn(MOST_LIVE)), (0, 1));
+}
+
+#[test]
 fn what_is_not_for_people_is_nothing() {
     let mut talk = Talk::open(None);
     for event in ["keepalive", "poll_request", "something_new", "open"] {
