@@ -156,11 +156,12 @@ impl Mqtt {
             }
             QoS::AtLeastOnce | QoS::ExactlyOnce => {
                 self.mark += 1;
-                if self.session.doubts.is_new(publish, hash, self.mark) {
+                let is_new = self.session.doubts.is_new(publish, hash, self.mark);
+                if is_new {
                     self.give(publish, hash, effects);
                 }
                 (self.changed, self.given) = (true, true);
-                self.came(effects);
+                self.came(is_new, effects);
             }
         }
     }

@@ -2,22 +2,25 @@
 //! our acknowledgement (sections 4.4 and 4.6). A message is in doubt from when it was given until the broker has answered a
 //! PINGREQ that followed the acknowledgement, which proves that this came before.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::BytesMut;
 use mqttbytes::v4::{PubAck, PubRec, Publish};
 use mqttbytes::{Error, QoS};
 
-/// The most that are remembered; only what is acknowledged is forgotten for that. Brokers wait for acknowledgements after
-/// 10 (RabbitMQ) to 32 (EMQX) messages unless they are told otherwise, so only an unusual one ever comes near.
-const DOUBTS_MAX: usize = 4096;
-
-/// The doubts of a socket.
+/// The doubts of a socket. Nothing bounds them but their identifiers, of which a broker has 65,535: most wait for
+/// acknowledgements after 10 (RabbitMQ) to 32 (EMQX) messages, but mosquitto before 2.0.13 sends up to 20 more for
+/// each acknowledgement of its oldest (`db__message_delete_outgoing`), and so soon all that it kept.
 #[derive(Debug, Default)]
 pub(super) struct Doubts {
-    /// In the order in which they came.
-    list: VecDeque<Doubt>,
-    /// How many of them came on this socket,
+    /// Identifier and hash of those that were given on earlier sockets, in the order in which they came. Whether the broker
+    /// has our acknowledgements is not known.
+    earlier: VecDeque<(u16, u64)>,
+    /// Those that came on this one, by their marks; acknowledged are the first ones.
+    here: BTreeMap<u64, Doubt>,
+    /// The mark of each identifier among them.
+    marks: BTreeMap<u16, u64>,
+    /// How many have come on this socket,
     came: u64,
     /// and whether one was new.
     news: bool,
@@ -29,17 +32,9 @@ struct Doubt {
     id: u16,
     /// Of topic and payload: the identifier may be another message's by now.
     hash: u64,
-    state: State,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// It was given on an earlier socket. Whether the broker has our acknowledgement is not known.
-    Earlier,
-    /// It was given on this one with this mark, and will be acknowledged when that is on disk.
-    Given(u64, QoS),
-    /// It was acknowledged after so many PINGREQs.
-    Acknowledged(u64),
+    qos: QoS,
+    /// It was acknowledged after so many PINGREQs. None: it will be when its mark is on disk.
+    acknowledged: Option<u64>,
 }
 
 /// What tells the broker that a message is safe with us.
@@ -60,93 +55,92 @@ impl Acknowledgement {
     }
 }
 
+impl Doubt {
+    fn acknowledgement(&self) -> Acknowledgement {
+        match self.qos {
+            QoS::ExactlyOnce => Acknowledgement::Received(PubRec::new(self.id)),
+            QoS::AtMostOnce | QoS::AtLeastOnce => Acknowledgement::Ack(PubAck::new(self.id)),
+        }
+    }
+}
+
 impl Doubts {
     /// Of an earlier socket.
     pub(super) fn earlier(listed: Vec<(u16, u64)>) -> Self {
-        let newest = listed.len().saturating_sub(DOUBTS_MAX);
-        let earlier = listed.into_iter().skip(newest).map(|(id, hash)| Doubt { id, hash, state: State::Earlier });
-        let list = earlier.collect();
-        Self { list, came: 0, news: false }
+        Self { earlier: listed.into(), ..Self::default() }
     }
 
     /// For a later socket. What an earlier one gave is no longer among it once something new came on this one: had the
     /// broker not had our acknowledgement, it would have sent that again first.
     pub(super) fn list(&self) -> Vec<(u16, u64)> {
-        let doubts = self.list.iter().filter(|doubt| !self.news || doubt.state != State::Earlier);
-        doubts.map(|doubt| (doubt.id, doubt.hash)).collect()
+        let earlier = self.earlier.iter().copied().filter(|_| !self.news);
+        earlier.chain(self.here.values().map(|doubt| (doubt.id, doubt.hash))).collect()
     }
 
-    /// A message came, which has to be acknowledged as of this mark. False: it is one that was given already.
+    /// A message came, which has to be acknowledged as of this mark, the highest yet. False: it is one that was given
+    /// already.
     pub(super) fn is_new(&mut self, publish: &Publish, hash: u64, mark: u64) -> bool {
         let (id, marked) = (publish.pkid, publish.dup);
         self.came += 1;
+        // Unless this is the same again, whose identifier this was has been acknowledged.
+        let before = self.marks.insert(id, mark).and_then(|before| self.here.remove(&before));
+        let again = marked && before.is_some_and(|before| before.hash == hash);
+        let given = again || self.was_given_earlier(id, hash, marked);
+        self.here.insert(mark, Doubt { id, hash, qos: publish.qos, acknowledged: None });
+        self.news |= !given;
+        !given
+    }
+
+    fn was_given_earlier(&mut self, id: u16, hash: u64, marked: bool) -> bool {
         // RabbitMQ numbers from 1 on each socket, so that an identifier of an earlier one says nothing, and marks what it
         // sends again. mosquitto and aedes keep the identifier, but aedes marks nothing.
         let counted = u64::from(id) == self.came;
-        let given = self.list.iter().position(|doubt| {
-            doubt.hash == hash
-                && match doubt.state {
-                    State::Earlier if counted => marked,
-                    State::Earlier => doubt.id == id,
-                    State::Given(..) | State::Acknowledged(_) => marked && doubt.id == id,
-                }
-        });
-        let given = given.and_then(|at| self.list.remove(at));
-        // Whose identifier this was has been acknowledged.
-        self.list.retain(|doubt| doubt.id != id || (counted && doubt.state == State::Earlier));
-        self.make_room();
-        self.list.push_back(Doubt { id, hash, state: State::Given(mark, publish.qos) });
-        self.news |= given.is_none();
-        given.is_none()
-    }
-
-    fn make_room(&mut self) {
-        if self.list.len() >= DOUBTS_MAX
-            && let Some(oldest) = self.list.iter().position(|doubt| matches!(doubt.state, State::Acknowledged(_)))
-        {
-            self.list.remove(oldest);
+        let same = |&(was, of): &(u16, u64)| of == hash && if counted { marked } else { was == id };
+        // It comes in its old order, so that this looks no further than the first as a rule.
+        if let Some(at) = self.earlier.iter().position(same) {
+            self.earlier.remove(at);
+            return true;
         }
+        if !counted {
+            self.earlier.retain(|(was, _)| *was != id);
+        }
+        false
     }
 
     /// Everything up to this mark is on disk: the acknowledgements that are due now, after so many PINGREQs, in the order in
     /// which the messages came (MQTT-4.6.0-2).
     pub(super) fn acknowledge(&mut self, mark: u64, pings: u64) -> Vec<Acknowledgement> {
-        let acknowledged = |doubt: &mut Doubt| match doubt.state {
-            State::Given(given, qos) if given <= mark => {
-                doubt.state = State::Acknowledged(pings);
-                Some(match qos {
-                    QoS::ExactlyOnce => Acknowledgement::Received(PubRec::new(doubt.id)),
-                    QoS::AtMostOnce | QoS::AtLeastOnce => Acknowledgement::Ack(PubAck::new(doubt.id)),
-                })
-            }
-            State::Earlier | State::Given(..) | State::Acknowledged(_) => None,
+        let due = self.here.range_mut(..=mark).filter(|(_, doubt)| doubt.acknowledged.is_none());
+        let acknowledge = |(_, doubt): (_, &mut Doubt)| {
+            doubt.acknowledged = Some(pings);
+            doubt.acknowledgement()
         };
-        self.list.iter_mut().filter_map(acknowledged).collect()
+        due.map(acknowledge).collect()
     }
 
     /// So many PINGREQs were answered. True: some are no longer in doubt.
     pub(super) fn answered(&mut self, pings: u64) -> bool {
-        self.forget(|state| matches!(state, State::Acknowledged(before) if before < pings))
+        let before = self.here.len();
+        while let Some(first) = self.here.first_entry()
+            && first.get().acknowledged.is_some_and(|before| before < pings)
+        {
+            self.marks.remove(&first.remove().id);
+        }
+        self.here.len() != before
     }
 
     /// The broker has sent again what it had no PUBACK of. True: some are no longer in doubt.
     pub(super) fn sent_again(&mut self) -> bool {
-        self.forget(|state| state == State::Earlier)
+        !std::mem::take(&mut self.earlier).is_empty()
     }
 
     /// Whether some are not on disk yet.
     pub(super) fn any_given(&self) -> bool {
-        self.list.iter().any(|doubt| matches!(doubt.state, State::Given(..)))
+        self.here.last_key_value().is_some_and(|(_, newest)| newest.acknowledged.is_none())
     }
 
     /// Whether a PINGREQ would prove something.
     pub(super) fn any_acknowledged(&self) -> bool {
-        self.list.iter().any(|doubt| matches!(doubt.state, State::Acknowledged(_)))
-    }
-
-    fn forget(&mut self, which: impl Fn(State) -> bool) -> bool {
-        let before = self.list.len();
-        self.list.retain(|doubt| !which(doubt.state));
-        self.list.len() != before
+        self.here.first_key_value().is_some_and(|(_, oldest)| oldest.acknowledged.is_some())
     }
 }

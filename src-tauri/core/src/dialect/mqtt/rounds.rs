@@ -19,7 +19,8 @@ const QUIET_ROUNDS: u32 = 10;
 const SLOW_ROUNDS: u32 = 200;
 const WINDOW: u32 = 10;
 
-/// or that so many messages came. Brokers hold back about 1,000 unless they are told otherwise.
+/// or that so many new messages came. Brokers hold back about 1,000 unless they are told otherwise. What is sent again does
+/// not count: of that there may be more, and what is left of it would be taken for new.
 const HELD_MAX: u32 = 10_000;
 
 /// PINGREQs are answered in their order.
@@ -35,8 +36,9 @@ pub(super) struct Rounds {
 
 #[derive(Debug, Default)]
 struct Held {
-    messages: u32,
-    /// Those of this round.
+    /// New messages.
+    news: u32,
+    /// All messages of this round.
     came: u32,
     /// Rounds in a row without any.
     quiet: u32,
@@ -63,10 +65,10 @@ impl Rounds {
 
 impl Mqtt {
     /// A message came that the broker may have held back.
-    pub(super) fn came(&mut self, effects: &mut Effects) {
+    pub(super) fn came(&mut self, is_new: bool, effects: &mut Effects) {
         if let Some(held) = &mut self.rounds.held {
-            (held.messages, held.came) = (held.messages + 1, held.came + 1);
-            if held.messages >= HELD_MAX {
+            (held.news, held.came) = (held.news + u32::from(is_new), held.came + 1);
+            if held.news >= HELD_MAX {
                 self.all_came(effects);
             }
         }

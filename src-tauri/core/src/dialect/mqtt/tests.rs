@@ -1,4 +1,5 @@
 mod bytes;
+mod deaths;
 mod delivery;
 mod opening;
 
