@@ -111,6 +111,12 @@ pub trait Dialect: Send {
         None
     }
 
+    /// Everything that came in one go has been told, and the effects of all of it are about to be handed over: what ends
+    /// them, such as one cursor for all, belongs here.
+    fn settle(&mut self, effects: &mut Effects) {
+        let _ = effects;
+    }
+
     /// The dialect's own heartbeat: all of one for [`Beat::Own`], and sent beside each ping for [`Beat::Ping`], for
     /// servers that count only what is said in their own protocol.
     fn heartbeat(&mut self) -> Option<Outgoing> {

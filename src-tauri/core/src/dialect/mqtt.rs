@@ -93,7 +93,6 @@ impl Dialect for Mqtt {
             effects.end = Some(breach("a text frame came, and MQTT has none"));
             return;
         };
-        self.reopen(effects);
         self.packets.take(bytes);
         while effects.end.is_none() && effects.fatal.is_none() {
             match self.packets.next() {
@@ -102,7 +101,16 @@ impl Dialect for Mqtt {
                 Err(cause) => effects.end = Some(cause),
             }
         }
-        self.seal(effects);
+    }
+
+    /// Ends a batch: one cursor for all of it, and one mark.
+    fn settle(&mut self, effects: &mut Effects) {
+        if mem::take(&mut self.changed) {
+            effects.items.push(Item::Cursor(self.session.cursor()));
+        }
+        if mem::take(&mut self.given) {
+            effects.items.push(Item::Mark(self.mark));
+        }
     }
 
     fn committed(&mut self, mark: u64, effects: &mut Effects) {
@@ -183,22 +191,6 @@ impl Mqtt {
             message.arrival = Arrival::CaughtUp;
         }
         effects.message(message);
-    }
-
-    /// Takes back the end of a batch, since there is more of it.
-    fn reopen(&mut self, effects: &mut Effects) {
-        self.given |= effects.items.pop_if(|item| matches!(item, Item::Mark(_))).is_some();
-        self.changed |= effects.items.pop_if(|item| matches!(item, Item::Cursor(_))).is_some();
-    }
-
-    /// Ends a batch: one cursor for all of it, and one mark.
-    fn seal(&mut self, effects: &mut Effects) {
-        if mem::take(&mut self.changed) {
-            effects.items.push(Item::Cursor(self.session.cursor()));
-        }
-        if mem::take(&mut self.given) {
-            effects.items.push(Item::Mark(self.mark));
-        }
     }
 }
 

@@ -69,6 +69,7 @@ impl Driver {
 
     /// Does what the dialect says about the socket of this generation.
     pub(super) fn act(&mut self, now: Moment, generation: Generation, mut effects: Effects, cx: &mut Context<'_>) {
+        self.dialect.settle(&mut effects);
         if let Some(trouble) = effects.trouble.take() {
             tracing::warn!(connection = self.name, "what the server sent could not be read as it should: {trouble}");
         }

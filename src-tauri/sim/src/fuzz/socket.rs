@@ -188,6 +188,7 @@ impl<'a> Socket<'a> {
             Event::Heartbeat => effects.frames.extend(dialect.heartbeat()),
             Event::Wrap(text) => effects.frames.push(dialect.wrap(text.clone())),
         }
+        dialect.settle(&mut effects);
         if matches!(event, Event::End | Event::Refused(_)) {
             self.is_asked = false;
         }

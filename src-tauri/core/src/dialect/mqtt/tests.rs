@@ -97,6 +97,7 @@ impl Socket {
     fn frame(&mut self, bytes: &[u8]) -> Effects {
         let mut effects = Effects::default();
         self.dialect.frame(Incoming::Binary(bytes), &mut effects);
+        self.dialect.settle(&mut effects);
         for item in &effects.items {
             match item {
                 Item::Cursor(cursor) => self.cursor = Some(cursor.clone()),

@@ -132,6 +132,7 @@ impl Trial {
                 for frame in packets.chunks(8_000) {
                     self.dialect.frame(Incoming::Binary(&frame.concat()), &mut effects);
                 }
+                self.dialect.settle(&mut effects);
                 self.act(effects);
             }
             Step::Up(count) => {

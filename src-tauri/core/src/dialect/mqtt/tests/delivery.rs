@@ -94,6 +94,7 @@ fn frames_of_one_batch_share_one_cursor_and_one_mark() {
         let packet = packet!(publish(id, "x"));
         socket.dialect.frame(Incoming::Binary(&packet), &mut effects);
     }
+    socket.dialect.settle(&mut effects);
     assert_eq!(effects.messages().count(), 4);
     assert!(matches!(effects.items[4..], [Item::Cursor(_), Item::Mark(3)]), "{:?}", effects.items);
 }
