@@ -88,8 +88,9 @@ fn all_in_gaps(lost: &[u32], stored: &BTreeMap<u32, &MessageView>, outages: &[Ou
     }
 }
 
-/// A second of the server's and what a batch takes.
-const COARSE_MS: i64 = 2_000;
+/// How far from its place a message may stand: a live one has the time when it came, which the proxy may hold up for three
+/// seconds, and one that was fetched that of the server, which may know whole seconds only.
+const COARSE_MS: i64 = 6_000;
 
 /// In the list as the window has it the numbers rise; where a server's time has a coarse unit, within that.
 fn in_order(messages: &[MessageView], trial: &Trial, seed: u64) {
