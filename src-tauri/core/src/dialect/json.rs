@@ -155,16 +155,6 @@ impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for FewVisitor<T, 
     }
 }
 
-/// Text of a JSON string or number, as servers give ids in both; none of anything else.
-#[expect(dead_code, reason = "for dialects whose ids are numbers or texts")]
-pub(crate) fn id_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
-    Ok(match Value::deserialize(from)? {
-        Value::String(text) => Some(text),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -319,6 +319,18 @@ pub(crate) mod tests {
         resolve(&crate::settings::overlay(&keys, &form), &defaults, &[])
     }
 
+    /// What the dialect makes of a frame.
+    pub(crate) fn told(dialect: &mut dyn Dialect, frame: Incoming<'_>) -> Effects {
+        let mut effects = Effects::default();
+        dialect.frame(frame, &mut effects);
+        effects
+    }
+
+    /// Whether it makes nothing of it.
+    pub(crate) fn nothing(effects: &Effects) -> bool {
+        format!("{effects:?}") == format!("{:?}", Effects::default())
+    }
+
     #[test]
     fn equal_settings_are_compiled_once_and_each_connection_keeps_its_name() {
         let mut dialects = Dialects::default();
@@ -332,9 +344,7 @@ pub(crate) mod tests {
         let (other, shapes) = named("three", "{{ connection }}!");
         assert_eq!(shapes, 2);
         let title = |mut dialect: Box<dyn Dialect>| {
-            let mut effects = Effects::default();
-            dialect.frame(Incoming::Text("x"), &mut effects);
-            effects.messages().next().unwrap().title.clone()
+            told(dialect.as_mut(), Incoming::Text("x")).messages().next().unwrap().title.clone()
         };
         assert_eq!([title(one()), title(two()), title(other())], ["one", "two", "three!"]);
         drop((one, two));

@@ -50,6 +50,7 @@ mod tests {
 
     use super::*;
     use crate::dialect::Shape;
+    use crate::dialect::tests::told;
     use crate::message::MessageKind;
     use crate::settings::{MessageSettings, ReplyMatcher};
     use crate::text::{BODY_SHOWN, TITLE_SHOWN, one_line};
@@ -66,12 +67,6 @@ mod tests {
         }))
     }
 
-    fn decoded(dialect: &mut dyn Dialect, frame: Incoming<'_>) -> Effects {
-        let mut effects = Effects::default();
-        dialect.frame(frame, &mut effects);
-        effects
-    }
-
     fn settings() -> MessageSettings {
         MessageSettings {
             title: "{{ json.title | default(connection) }}".to_owned(),
@@ -86,7 +81,7 @@ mod tests {
         reply: Option<&ReplyMatcher>,
         frame: &str,
     ) -> (Message, Option<String>) {
-        let effects = decoded(plain(settings, reply).as_mut(), Incoming::Text(frame));
+        let effects = told(plain(settings, reply).as_mut(), Incoming::Text(frame));
         assert!(!effects.heartbeat_answered, "{frame}");
         let messages: Vec<_> = effects.messages().cloned().collect();
         let [message] = <[Message; 1]>::try_from(messages).unwrap_or_else(|other| panic!("{frame}: {other:?}"));
@@ -140,7 +135,7 @@ mod tests {
         let check = |reply: ReplyMatcher, yes: &[&str], no: &[&str]| {
             let mut dialect = plain(&settings(), Some(&reply));
             for frame in yes {
-                let effects = decoded(dialect.as_mut(), Incoming::Text(frame));
+                let effects = told(dialect.as_mut(), Incoming::Text(frame));
                 assert!(effects.heartbeat_answered && effects.items.is_empty(), "{frame}");
             }
             for frame in no {
@@ -155,14 +150,14 @@ mod tests {
 
     #[test]
     fn an_ignored_frame_is_neither_a_reply_nor_a_message() {
-        let effects = decoded(plain(&settings(), None).as_mut(), Incoming::Text(r#"{"type":"ack"}"#));
+        let effects = told(plain(&settings(), None).as_mut(), Incoming::Text(r#"{"type":"ack"}"#));
         assert!(!effects.heartbeat_answered && effects.items.is_empty() && effects.trouble.is_none());
         only_message(&settings(), None, r#"{"type":"acknowledged"}"#);
     }
 
     #[test]
     fn a_binary_frame_is_kept_by_its_size() {
-        let effects = decoded(plain(&settings(), None).as_mut(), Incoming::Binary(&vec![0; 70_000]));
+        let effects = told(plain(&settings(), None).as_mut(), Incoming::Binary(&vec![0; 70_000]));
         let message = effects.messages().next().unwrap();
         assert_eq!((effects.items.len(), message.kind, message.size), (1, MessageKind::Binary, 70_000));
         assert_eq!((message.title.as_str(), message.body.as_str()), ("Binary frame", ""));
@@ -186,9 +181,9 @@ mod tests {
     fn a_failure_is_told_once_and_without_the_frame() {
         let settings = MessageSettings { title: "{{ text | items }}".to_owned(), ..settings() };
         let mut dialect = plain(&settings, None);
-        let first = decoded(dialect.as_mut(), Incoming::Text("hunter2")).trouble;
+        let first = told(dialect.as_mut(), Incoming::Text("hunter2")).trouble;
         assert!(first.as_ref().is_some_and(|trouble| !trouble.contains("hunter2")), "{first:?}");
-        let second = decoded(dialect.as_mut(), Incoming::Text("hunter2"));
+        let second = told(dialect.as_mut(), Incoming::Text("hunter2"));
         assert_eq!((second.items.len(), second.trouble), (1, None));
     }
 

@@ -8,7 +8,7 @@ use heartwire_core::dialect::{CaughtUp, Item, Missing};
 use heartwire_core::link::{Generation, ResumeData};
 use heartwire_core::listen::Event;
 use heartwire_core::message::{Arrival, Message};
-use heartwire_core::settings::Connection;
+use heartwire_core::settings::{Connection, shown_url};
 use ring::digest::{SHA256, digest};
 
 use super::links::{LinkRecord, now_ms, timestamp};
@@ -29,11 +29,8 @@ pub struct Known {
 /// What a cursor and message ids mean something to: a server and what is asked of it. A digest, since the address may
 /// hold a secret.
 pub fn source(connection: &Connection) -> String {
-    let mut url = connection.url.clone();
-    // Neither can fail for a URL with a host; another password is the same server.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    let whole = format!("{} {url}", connection.dialect.name());
+    // With another password it is the same server.
+    let whole = format!("{} {}", connection.dialect.name(), shown_url(&connection.url));
     data_encoding::HEXLOWER.encode(digest(&SHA256, whole.as_bytes()).as_ref())
 }
 

@@ -6,7 +6,6 @@ use heartwire_core::dialect::Missing;
 use heartwire_core::settings::Connection;
 
 use super::demo;
-use super::gaps;
 use super::links::{LinkRecord, Past, STRIP_MS, now_ms};
 use super::run::{Internal, Run};
 use super::state::{State, Stopping};
@@ -63,7 +62,6 @@ impl Run {
         let name = connection.name.clone();
         tracing::info!("{name}: {}", State::logged_address(&connection));
         let credentials = self.credentials(&connection, before);
-        self.speaks_with(&name, &gaps::source(&connection));
         let options = DriverOptions {
             cursor: None,
             trial: false,
@@ -76,6 +74,7 @@ impl Run {
         };
         let driver = driver::spawn(options, self.driver_events_sender.clone());
         let mut link = LinkRecord::new(connection, driver, credentials, now_ms());
+        self.speaks_with(&name, &link.source);
         match before.and_then(|before| self.retire(before, Some(id))) {
             Some((same, past)) if same == name => {
                 if let Some(span) = link.take_over(past, now_ms()) {

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::dialect::tests::connection;
+use crate::dialect::tests::{connection, nothing, told};
 use crate::settings::{ConnectionForm, Preset};
 
 const ROOM: &str = r#"{"room": 7, "channel": "RoomChannel"}"#;
@@ -32,16 +32,6 @@ fn subscribed() -> Box<dyn Dialect> {
 
 fn heard(dialect: &mut dyn Dialect, frame: &Value) -> Effects {
     told(dialect, Incoming::Text(&frame.to_string()))
-}
-
-fn told(dialect: &mut dyn Dialect, frame: Incoming<'_>) -> Effects {
-    let mut effects = Effects::default();
-    dialect.frame(frame, &mut effects);
-    effects
-}
-
-fn nothing(effects: &Effects) -> bool {
-    format!("{effects:?}") == format!("{:?}", Effects::default())
 }
 
 #[test]

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::dialect::tests::connection;
+use crate::dialect::tests::{connection, nothing, told};
 use crate::settings::Connection;
 
 fn settings() -> Connection {
@@ -29,12 +29,6 @@ fn heard(dialect: &mut dyn Dialect, frame: &Value) -> Effects {
     told(dialect, Incoming::Text(&frame.to_string()))
 }
 
-fn told(dialect: &mut dyn Dialect, frame: Incoming<'_>) -> Effects {
-    let mut effects = Effects::default();
-    dialect.frame(frame, &mut effects);
-    effects
-}
-
 fn reply(join_ref: &str, reference: &str, topic: &str, status: &str, response: &Value) -> Value {
     json!([join_ref, reference, topic, "phx_reply", { "status": status, "response": response }])
 }
@@ -45,10 +39,6 @@ fn sent(effects: &Effects) -> Vec<Value> {
         Outgoing::Binary(_) => panic!("only texts are sent"),
     };
     effects.frames.iter().map(text).collect()
-}
-
-fn nothing(effects: &Effects) -> bool {
-    format!("{effects:?}") == format!("{:?}", Effects::default())
 }
 
 #[test]
