@@ -10,10 +10,14 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-/// The most values in one text. A message for a person has a few dozen; each takes about a hundred bytes.
-const VALUES_MAX: usize = 100_000;
+/// The most values in one text. A message for a person has a few dozen; one takes up to 1,400 bytes as the library's and
+/// as the templates', so that all of them take up to 14 MB.
+pub const VALUES_MAX: usize = 10_000;
 
-/// The value of a JSON text. None: it is no JSON, nested deeper than 128 levels, or has more than 100,000 values.
+/// The most elements in an array whose elements are left as text.
+const ELEMENTS_MAX: usize = 100_000;
+
+/// The value of a JSON text. None: it is no JSON, nested deeper than 128 levels, or has more than [`VALUES_MAX`] values.
 pub fn bounded(text: &str) -> Option<Value> {
     let left = Cell::new(VALUES_MAX);
     let mut from = serde_json::Deserializer::from_str(text);
@@ -22,7 +26,7 @@ pub fn bounded(text: &str) -> Option<Value> {
     Some(value)
 }
 
-/// The elements of a JSON array, each as it stands in the text. None: it is no array, or has more than 100,000 elements.
+/// The elements of a JSON array, each as it stands in the text. None: it is no array, or has more than [`ELEMENTS_MAX`].
 pub(crate) fn elements(text: &str) -> Option<Vec<&RawValue>> {
     let mut from = serde_json::Deserializer::from_str(text);
     let list = from.deserialize_seq(Elements).ok()?;
@@ -47,7 +51,7 @@ impl<'de> Visitor<'de> for Elements {
     fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Self::Value, A::Error> {
         let mut list = Vec::new();
         while let Some(value) = from.next_element()? {
-            if list.len() == VALUES_MAX {
+            if list.len() == ELEMENTS_MAX {
                 return Err(A::Error::custom("too many elements"));
             }
             list.push(value);
@@ -201,8 +205,9 @@ mod tests {
         for bad in ["", "{}", "1", "[", "[1,]", "[1]]", "[1] x", "[a]"] {
             check(bad, None);
         }
-        assert_eq!(elements(&format!("[{}0]", "0,".repeat(VALUES_MAX - 1))).map(|list| list.len()), Some(VALUES_MAX));
-        assert!(elements(&format!("[{}0]", "0,".repeat(VALUES_MAX))).is_none());
+        let all = format!("[{}0]", "0,".repeat(ELEMENTS_MAX - 1));
+        assert_eq!(elements(&all).map(|list| list.len()), Some(ELEMENTS_MAX));
+        assert!(elements(&format!("[{}0]", "0,".repeat(ELEMENTS_MAX))).is_none());
         let deep = format!("[{}{}]", "[".repeat(100_000), "]".repeat(100_000));
         assert_eq!(elements(&deep).map(|list| list.len()), Some(1));
     }

@@ -1,6 +1,8 @@
 //! Large inputs: nested 100,000 deep, 14 MB of `[]`, a text of 14 MB, 14 MB that are no UTF-8, good frames again and again;
 //! as whole frames and parts, and in the place of every text and number of every good one.
 
+use heartwire_core::dialect::JSON_VALUES_MAX;
+
 use super::corpus::Subject;
 use super::session::{found, tell};
 use super::socket::{Event, Socket};
@@ -109,7 +111,7 @@ fn brackets() -> String {
 /// As many values as JSON may have that is read into values, each of the kind that takes the most memory.
 fn many() -> String {
     let deep = format!("{}0{},", "{\"a\":".repeat(99), "}".repeat(99));
-    format!("[{}0]", deep.repeat(990))
+    format!("[{}0]", deep.repeat(JSON_VALUES_MAX / 101))
 }
 
 /// Where texts (with and without their quotes), numbers and words stand.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use heartwire_core::dialect::{Effects, Item, Outgoing};
+use heartwire_core::dialect::{Effects, Item, JSON_VALUES_MAX, Outgoing};
 use heartwire_core::message::{Message, usable_id};
 use heartwire_core::text::{BODY_SHOWN, TITLE_SHOWN, lines, one_line};
 
@@ -21,9 +21,9 @@ const VALUE: usize = 1_400;
 const CURSOR_MAX: usize = 64 * 1024;
 
 /// The most memory that an input of so many bytes may take while it is read, besides itself: some copies of its texts,
-/// and up to 100,000 JSON values, of which one that takes the most, `{"a":`, has five bytes.
+/// and up to [`JSON_VALUES_MAX`] JSON values, of which one that takes the most, `{"a":`, has five bytes.
 pub const fn memory_max(bytes: usize) -> usize {
-    let values = if bytes / 5 < 100_000 { bytes / 5 } else { 100_000 };
+    let values = if bytes / 5 < JSON_VALUES_MAX { bytes / 5 } else { JSON_VALUES_MAX };
     1024 * 1024 + 8 * bytes + values * VALUE
 }
 
