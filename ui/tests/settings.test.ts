@@ -51,6 +51,18 @@ describe('the settings', () => {
     expect(screen.queryByTestId('error-url')).toBeNull();
   });
 
+  it('say what is wrong where a preset has no field for it', async () => {
+    await open(snapshot({ connections: [connection('x')] }), (request) =>
+      request.kind === 'save-connection'
+        ? { kind: 'invalid', errors: [{ field: 'url', code: 'url-scheme', value: 'ftp://x', message: 'm' }] }
+        : settings(request),
+    );
+    await click('add-connection');
+    await click('preset-crm-heartbeat');
+    await click('save');
+    expect(text('form-problem')).toContain('url: The address “ftp://x” must begin with');
+  });
+
   describe('of the credentials', () => {
     const choose = async (id: string, value: string) => {
       await fireEvent.change(screen.getByTestId(id), { target: { value } });

@@ -139,12 +139,12 @@ export class ConnectionDraft {
     return (this.authKind === 'token' || this.authKind === 'basic') && (this.draft.secret.place || this.usual.secret.place) === 'keyring';
   }
 
-  /** Puts each error at its field. */
-  take(errors: readonly FieldError[]): void {
+  /** Puts each error at its field, where the form shows that. */
+  take(errors: readonly FieldError[], hidden: (path: FieldPath) => boolean = () => false): void {
     const shown: Record<string, FieldError> = {};
     const others: FieldError[] = [];
     for (const error of errors) {
-      const path = this.#fieldOf(error.field);
+      const path = this.#fieldOf(error.field, hidden);
       if (path === null) others.push(error);
       else shown[path] ??= error;
     }
@@ -158,10 +158,10 @@ export class ConnectionDraft {
   }
 
   /** The nearest field: `heartbeat.reply.matches` is shown at `heartbeat.reply`, `headers.X` at `headers`. */
-  #fieldOf(path: string): string | null {
-    const known = new Set<string>(PATHS);
+  #fieldOf(path: string, hidden: (path: FieldPath) => boolean): string | null {
+    const known = new Set<string>(PATHS.filter((path) => !hidden(path)));
     for (const name of Object.keys(this.answers)) known.add(`answers.${name}`);
-    for (const list of LISTS) this.draft.lists[list].forEach((_, index) => known.add(`${list}[${index}]`));
+    for (const list of LISTS) if (known.has(list)) this.draft.lists[list].forEach((_, index) => known.add(`${list}[${index}]`));
     let rest = path;
     while (rest !== '') {
       if (known.has(rest)) return rest;

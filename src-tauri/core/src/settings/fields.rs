@@ -81,7 +81,7 @@ fn websocket_url(given: &str) -> Result<Url, Fault> {
     let scheme = match url.scheme() {
         "ws" | "http" => "ws",
         "wss" | "https" => "wss",
-        other => return Err(scheme_fault(other)),
+        _ => return Err(scheme_fault(given)),
     };
     if url.fragment().is_some() {
         let message =

@@ -1,7 +1,7 @@
 //! Presets: a ready connection for a known server, as data. A preset asks for what a person must give and fills the
 //! answers into its templates.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::{Deserialize, Serialize};
@@ -73,29 +73,52 @@ impl Preset {
         form: &ConnectionForm,
         answers: &BTreeMap<String, String>,
     ) -> Result<ConnectionForm, Vec<FieldError>> {
+        self.fill_checked(form, answers, |_| Vec::new())
+    }
+
+    /// The same, with `check`, which finds what is wrong with the filled form. Every error comes at once: that of a field
+    /// which the answers made at the last question that it is made of, unless one of those is wrong already.
+    pub fn fill_checked(
+        &self,
+        form: &ConnectionForm,
+        answers: &BTreeMap<String, String>,
+        check: impl FnOnce(&ConnectionForm) -> Vec<FieldError>,
+    ) -> Result<ConnectionForm, Vec<FieldError>> {
         let mut errors = Errors::default();
         let checked = self.check(answers, &mut errors);
-        if !errors.is_empty() {
-            return Err(errors.into_list());
-        }
-        let filled = self.render(&checked).map_err(|why| {
+        let made = self.render(&checked);
+        if let Err(why) = &made
+            && errors.is_empty()
+        {
             // Only a preset with a fault of its own comes here; a test renders each one.
             let message = format!("the preset \"{}\" cannot use this answer ({why}): choose another preset", self.id);
             let name = self.ask.first().map_or("", |field| field.name.as_str());
             errors.push(format!("answers.{name}"), FieldErrorCode::TemplateInvalid, "", message);
-            errors.into_list()
-        })?;
-        Ok(ConnectionForm { preset: Some(self.id.clone()), ..overlay(&filled, form) })
+        }
+        let is_made = made.is_ok();
+        let made = ConnectionForm { preset: Some(self.id.clone()), ..overlay(&made.unwrap_or_default(), form) };
+        let mut errors = errors.into_list();
+        let wrong: Vec<_> = errors.iter().map(|error| error.field.clone()).collect();
+        for error in check(&made) {
+            match self.questions(&error.field).as_slice() {
+                [] => errors.push(error),
+                questions if !is_made || questions.iter().any(|question| wrong.contains(question)) => {}
+                [.., last] => errors.push(FieldError { field: last.clone(), ..error }),
+            }
+        }
+        if errors.is_empty() { Ok(made) } else { Err(errors) }
     }
 
-    /// An error in the address that the answers made, at the last question that it is made of: an address among the
-    /// answers was right by itself.
-    pub fn at_question(&self, error: FieldError) -> FieldError {
-        let address = self.answer.url.as_deref().filter(|_| error.field == "url").unwrap_or_default();
-        match self.ask.iter().rev().find(|field| address.contains(&field.name)) {
-            Some(field) => FieldError { field: format!("answers.{}", field.name), ..error },
-            None => error,
-        }
+    /// The questions that a field is made of, as `answers.<name>`, in their order; none: not the answers made it.
+    fn questions(&self, field: &str) -> Vec<String> {
+        let answer = serde_json::to_value(&self.answer).unwrap_or_default();
+        let mut used = HashSet::new();
+        // `subscribe` stands for all of its entries, and `headers.Origin` for itself.
+        let path =
+            field.replace('[', ".").replace(']', "").split('.').fold(String::new(), |path, key| path + "/" + key);
+        answer.pointer(&path).into_iter().for_each(|made| variables(made, &mut used));
+        let asked = self.ask.iter().filter(|question| used.contains(&question.name));
+        asked.map(|question| format!("answers.{}", question.name)).collect()
     }
 
     /// The answers as the templates may use them.
@@ -143,6 +166,20 @@ impl PresetField {
             }
         }
         answer.to_owned()
+    }
+}
+
+/// What the templates in `value` are made of.
+fn variables(value: &Value, used: &mut HashSet<String>) {
+    match value {
+        Value::String(text) => {
+            if let Ok(template) = Environment::new().template_from_str(text) {
+                used.extend(template.undeclared_variables(false));
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|value| variables(value, used)),
+        Value::Object(map) => map.values().for_each(|value| variables(value, used)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

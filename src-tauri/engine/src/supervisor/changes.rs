@@ -177,26 +177,18 @@ impl Run {
     ) -> Result<ConnectionForm, Vec<FieldError>> {
         let settings = &self.state.settings;
         let preset = form.preset.as_deref().and_then(|id| settings.presets.iter().find(|preset| preset.id == id));
-        let filled = match preset {
-            Some(preset) if !answers.is_empty() => preset.fill(&form, answers),
-            _ => Ok(form.clone()),
-        };
-        let resolve = |form: &ConnectionForm| {
+        let wrong = |form: &ConnectionForm| {
             settings::resolve(form, &settings.defaults, &settings.presets).err().unwrap_or_default()
         };
-        let (form, mut errors) = match filled {
-            Ok(filled) => {
-                let told = |error| match preset {
-                    Some(preset) if !answers.is_empty() => preset.at_question(error),
-                    _ => error,
-                };
-                let errors = resolve(&filled).into_iter().map(told).collect();
-                (filled, errors)
-            }
-            Err(mut errors) => {
-                // The address is made of the answers, so it is missing because of them.
-                errors.extend(resolve(&form).into_iter().filter(|error| error.field != "url"));
-                (form, errors)
+        let mut errors = Vec::new();
+        let form = match preset {
+            Some(preset) if !answers.is_empty() => preset.fill_checked(&form, answers, wrong).unwrap_or_else(|found| {
+                errors = found;
+                form
+            }),
+            _ => {
+                errors = wrong(&form);
+                form
             }
         };
         let name = form.name.as_deref().map(str::trim);

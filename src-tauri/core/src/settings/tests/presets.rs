@@ -134,7 +134,9 @@ fn an_answer_cannot_leave_its_place_in_the_template() {
 fn a_wrong_answer_is_told_at_the_question() {
     use FieldErrorCode as Code;
     let check = |id: &str, given: &[(&str, &str)], expected: &[(&str, Code)]| {
-        let errors = preset(id).fill(&ConnectionForm::default(), &answers(given)).unwrap_err();
+        let named = ConnectionForm { name: Some("crm".to_owned()), ..ConnectionForm::default() };
+        let wrong = |form: &ConnectionForm| resolve(form, &defaults(), &presets()).err().unwrap_or_default();
+        let errors = preset(id).fill_checked(&named, &answers(given), wrong).unwrap_err();
         let found: Vec<_> = errors.iter().map(|error| (error.field.as_str(), error.code)).collect();
         assert_eq!(found, expected, "{given:?}");
     };
@@ -149,6 +151,29 @@ fn a_wrong_answer_is_told_at_the_question() {
     check("crm-heartbeat", &[("server", "http://h"), ("user", "4\u{200b}2")], &[("answers.user", Code::TextInvalid)]);
     check("heartbeat-echo", &[("url", "ws://h"), ("user", "1")], &[("answers.user", Code::UnknownKey)]);
     check("heartbeat-echo", &[("url", &format!("ws://h/{}", "x".repeat(5_000)))], &[("answers.url", Code::TooLong)]);
+    // What only the dialect knows to be wrong, and all at once.
+    let topic = ("answers.topic", Code::SubscribeInvalid);
+    check("mqtt", &[("url", "ws://h"), ("topic", "a/#/b")], &[topic]);
+    check("mqtt", &[("url", "mqtt://h"), ("topic", "a/#/b")], &[("answers.url", Code::UrlScheme), topic]);
+    check("mqtt", &[], &[("answers.url", Code::Missing), ("answers.topic", Code::Missing)]);
+    check("phoenix", &[("server", "h"), ("topic", "phoenix")], &[("answers.server", Code::UrlScheme), topic]);
+    let both = [("answers.server", Code::UrlScheme), ("answers.channel", Code::SubscribeInvalid)];
+    check("action-cable", &[("server", "h"), ("channel", "{")], &both[..1]);
+    check("action-cable", &[("server", "ftp://h"), ("channel", "{")], &both);
+    check("ntfy", &[("server", "https://h"), ("topics", "a/b")], &[("answers.topics", Code::SubscribeInvalid)]);
+    check("pushover", &[("device", "a:b")], &[("answers.device", Code::TextInvalid)]);
+}
+
+#[test]
+fn what_the_answers_did_not_make_is_told_at_its_own_field() {
+    let form = form("name = ''\nheartbeat.every = 'soon'");
+    for server in ["https://h", "h"] {
+        let wrong = |form: &ConnectionForm| resolve(form, &defaults(), &presets()).err().unwrap_or_default();
+        let given = answers(&[("server", server), ("channel", "RoomChannel")]);
+        let errors = preset("action-cable").fill_checked(&form, &given, wrong).unwrap_err();
+        let found: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(found[found.len() - 2..], ["name", "heartbeat.every"], "{found:?}");
+    }
 }
 
 #[test]

@@ -102,7 +102,7 @@ fn every_wrong_field_is_told_at_its_path_with_what_to_do() {
     check(r#"name = "a\u0007b""#, "name", Code::TextInvalid, "cannot be seen");
     check(r#"name = "a\u202Eb""#, "name", Code::TextInvalid, "cannot be seen");
     check("url = ''", "url", Code::Missing, "ws://, wss://, http:// or https://");
-    check("url = 'ftp://h'", "url", Code::UrlScheme, "\"ftp\" is not a WebSocket address: begin it with ws://");
+    check("url = 'ftp://h'", "url", Code::UrlScheme, "\"ftp://h\" is not a WebSocket address: begin it with ws://");
     check("url = 'crm.example/x'", "url", Code::UrlScheme, "begin it with");
     check("url = 'localhost:80/x'", "url", Code::UrlScheme, "begin it with");
     check("url = 'ws://'", "url", Code::UrlInvalid, "no host");
