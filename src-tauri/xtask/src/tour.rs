@@ -22,6 +22,8 @@ use crate::webdriver::{Theme, Window};
 pub const USUAL_LENGTH: Duration = Duration::from_secs(60);
 /// How long before the end the views are opened at the latest, for their pictures.
 const FOR_PICTURES: Duration = Duration::from_secs(25);
+/// How long a start may take.
+const START: Duration = Duration::from_secs(30);
 /// How long a thing that just appeared takes to be painted.
 const PAINTED_AFTER: Duration = Duration::from_millis(700);
 const VIEWS: [&str; 3] = ["connections", "history", "settings"];
@@ -57,6 +59,7 @@ pub fn tour(binary: PathBuf, length: Duration, window: bool) -> Result<(), Failu
         length.as_secs()
     ));
     let mut tour = Tour::start(binary, length, window)?;
+    tour.until_it_runs()?;
     tour.until("the first notification", |tour| tour.popups > 0);
     tour.show_window()?;
     tour.until("an outage in the history", |tour| tour.outages > 0);
@@ -89,6 +92,18 @@ impl Tour {
         let (states, saved) = (BTreeMap::new(), Vec::new());
         let end = started + length;
         Ok(Self { desktop, app, binary, heard, popups: 0, states, outages: 0, started, end, saved })
+    }
+
+    /// However short the tour is: a second start before the first one runs would itself be the one that runs.
+    fn until_it_runs(&mut self) -> Result<(), Failure> {
+        while self.status().is_none() {
+            self.still_runs()?;
+            if self.started.elapsed() > START {
+                return Err(Failure::new(format!("Heartwire does not answer after {} s.", START.as_secs())));
+            }
+            self.watch();
+        }
+        Ok(())
     }
 
     /// Watches until this is so, or until it is time for the pictures.
