@@ -290,6 +290,19 @@ describe('the settings', () => {
     expect(requests(resident, 'save-connection')[0]?.form).toEqual({ url: 'wss://broker.example', dialect: 'mqtt', subscribe: ['alerts/#'] });
   });
 
+  it('show first what a preset asked for, also when its connection is edited', async () => {
+    const resident = await open(snapshot({ connections: [connection('M')] }), (request) => {
+      const reply = settings(request);
+      return reply?.kind === 'settings' ? { ...reply, connections: [{ name: 'M', preset: 'mqtt', url: 'wss://m.example', subscribe: ['alerts/#'] }] } : reply;
+    });
+    await click('edit-M');
+    const topic = screen.getByTestId<HTMLInputElement>('field-subscribe[0]');
+    expect(screen.getByTestId('more-settings').contains(topic)).toBe(false);
+    await type('field-subscribe[0]', 'door/+');
+    await click('save');
+    expect(requests(resident, 'save-connection')[0]?.form.subscribe).toEqual(['door/+']);
+  });
+
   it('keep the lines of a row that has several', async () => {
     const query = 'subscription {\n  # all of them\n  alerts { text }\n}';
     const resident = await open(snapshot({ connections: [connection('G')] }), (request) => {
