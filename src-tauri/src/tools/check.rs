@@ -31,9 +31,13 @@ pub fn run(file: Option<&Path>, connect: Option<&str>) -> Ended {
     };
     if let Some(name) = connect {
         tell(&loaded.problems);
+        let names: Vec<_> = loaded.connections.iter().map(|connection| format!("\"{}\"", connection.name)).collect();
         let Some(connection) = loaded.connections.into_iter().find(|connection| connection.name == name) else {
             let name = one_line(name, LINE_CHARS);
-            return Err(Failure::wrong(format!("there is no valid connection named \"{name}\" in the configuration")));
+            let has = if names.is_empty() { "no other either".to_owned() } else { names.join(", ") };
+            let message =
+                format!("there is no valid connection named \"{name}\" in the configuration, which has {has}");
+            return Err(Failure::wrong(message));
         };
         let ended = app::runtime()?.block_on(walk(connection))?;
         return Ok(if loaded.problems.is_empty() { ended } else { ExitCode::FAILURE });

@@ -68,9 +68,10 @@ fn the_step_that_fails_is_named_with_what_to_do() {
 #[test]
 fn what_is_wrong_in_the_file_is_told_too() {
     let checked = check(&crm("ws://127.0.0.1:9/"), "other");
-    let wanted = "heartwire: there is no valid connection named \"other\" in the configuration\n";
+    let wanted = "heartwire: there is no valid connection named \"other\" in the configuration, which has \"crm\"\n";
     assert_eq!((checked.code, checked.errors.as_str()), (Some(1), wanted));
     let checked = check(&crm("ftp://127.0.0.1/"), "crm");
     assert_eq!((checked.code, checked.steps.len()), (Some(1), 0));
     assert!(checked.errors.contains("check.toml:4: "), "{}", checked.errors);
+    assert!(checked.errors.ends_with(", which has no other either\n"), "{}", checked.errors);
 }
