@@ -1,41 +1,16 @@
 //! Every cause code that can be provoked from outside, in the lines of `heartwire listen`. `docs/causes.md` has the same
 //! faults as commands for the hand.
 
-use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread;
 
 use heartwire_core::listen::Event;
 use heartwire_core::view::LinkState;
-use serde_json::Value;
-use xtask::process::{Running, tied};
-use xtask::tools;
+use xtask::process::tied;
+use xtask::server::{SOON, Server};
 
 use crate::listen::{HEARTWIRE, Listen};
-use crate::server::SOON;
-
-/// The server of tests/servers/faults.py. It ends when dropped.
-struct Faults {
-    port: u64,
-    _running: Running,
-}
-
-impl Faults {
-    fn start() -> Self {
-        let mut python = tied(&tools::python().unwrap().to_string_lossy());
-        python.arg(tools::servers().join("faults.py")).stdout(Stdio::piped());
-        let mut running = Running::start(&mut python).unwrap();
-        let mut first = String::new();
-        BufReader::new(running.child().stdout.take().unwrap()).read_line(&mut first).unwrap();
-        let said: Value = serde_json::from_str(&first).unwrap();
-        Self { port: said["port"].as_u64().unwrap(), _running: running }
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("ws://127.0.0.1:{}/{path}", self.port)
-    }
-}
 
 /// The first reason that `listen` gives for not being connected, with the state it leads to.
 fn first_cause(command: Command, url: &str, more: &str) -> (LinkState, String, String) {
@@ -69,8 +44,8 @@ fn check_all(faults: Vec<(String, &'static str, LinkState, &'static str, &'stati
 #[test]
 fn listen_names_what_a_server_does_wrong() {
     use LinkState::{Blocked, Waiting};
-    let server = Faults::start();
-    let at = |path: &str| server.url(path);
+    let server = Server::python("faults.py", &[]);
+    let at = |path: &str| format!("ws://127.0.0.1:{}/{path}", server.port);
     check_all(vec![
         (at("http/404"), "", Waiting, "http-404", "404 Not Found"),
         (at("http/503"), "", Waiting, "http-503", "503 Service Unavailable"),
@@ -95,20 +70,21 @@ fn listen_names_what_a_server_does_wrong() {
 #[test]
 fn listen_names_what_is_in_the_way_to_a_server() {
     use LinkState::{Blocked, Waiting};
-    let server = Faults::start();
+    let server = Server::python("faults.py", &[]);
+    let url = format!("ws://127.0.0.1:{}/", server.port);
     // Nobody listens at this port while it is held like this.
     let held = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let nobody = held.local_addr().unwrap().port();
     drop(held);
-    let wss = server.url("").replace("ws://", "wss://");
+    let wss = url.replace("ws://", "wss://");
     check_all(vec![
         ("ws://no-such-host.invalid/".to_owned(), "proxy = { url = \"none\" }", Waiting, "dns", "no-such-host.invalid"),
         (format!("ws://127.0.0.1:{nobody}/"), "", Waiting, "refused", "nobody listens"),
         (wss.clone(), "", Waiting, "tls", "TLS handshake"),
-        (server.url(""), "proxy = { url = \"socks5h://127.0.0.1:1\" }", Waiting, "proxy", "127.0.0.1:1"),
+        (url.clone(), "proxy = { url = \"socks5h://127.0.0.1:1\" }", Waiting, "proxy", "127.0.0.1:1"),
         (wss, "tls = { ca_file = \"/no/such/ca.pem\" }", Blocked, "configuration", "/no/such/ca.pem"),
         (
-            server.url(""),
+            url,
             "auth = { kind = \"token\", secret = { env = \"NO_SUCH_VARIABLE\" } }",
             Blocked,
             "configuration",

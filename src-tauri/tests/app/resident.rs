@@ -6,7 +6,6 @@ use std::process::{ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use heartwire_core::view::{ConnectionView, LinkState, Snapshot};
-use rustix::process::Signal;
 use xtask::desktop::Desktop;
 use xtask::process::{Running, eventually};
 use xtask::webdriver::{Theme, Window};
@@ -38,8 +37,7 @@ impl Resident {
 
     /// Ends it as a crash does, and starts it again with the same home.
     pub fn crash_and_start(&mut self, desktop: &Desktop) {
-        self.running.signal(Signal::KILL).unwrap();
-        self.running.wait(SOON).unwrap();
+        self.running.kill();
         *self = Self::start_in(desktop, self.home.clone(), &[]);
     }
 

@@ -18,6 +18,8 @@ pub mod prepare;
 #[cfg(unix)]
 pub mod process;
 pub mod run;
+#[cfg(unix)]
+pub mod server;
 pub mod sim;
 pub mod summary;
 pub mod test;

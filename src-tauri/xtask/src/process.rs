@@ -85,9 +85,15 @@ impl Running {
         let _ = self.signal(Signal::TERM);
         let _ = self.signal(Signal::CONT);
         if self.wait(END_WITHIN).is_none() {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
+            self.kill();
         }
+    }
+
+    /// Ends it as a crash does: SIGKILL.
+    pub fn kill(&mut self) {
+        // Errors mean that it is gone.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -18,8 +18,9 @@ mod plain;
 mod proxy;
 mod pushover;
 mod rabbit;
-mod server;
 mod socketio;
 mod sockjs;
 mod stomp;
 mod watch;
+
+use xtask::server;

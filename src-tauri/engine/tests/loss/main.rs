@@ -5,7 +5,7 @@
 //! A few thousand messages and some kills here; `cargo xtask loss` runs 100,000 messages and 200 kills of each
 //! (`HEARTWIRE_LOSS_MESSAGES`, `HEARTWIRE_LOSS_KILLS`). `HEARTWIRE_LOSS_SEED` runs one that failed again.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "helpers of tests fail the test")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail the test")]
 #![expect(clippy::print_stdout, reason = "the child tells its parent what it has, and the figures are worth a line")]
 #![allow(dead_code, reason = "each test binary uses its own part of what they share")]
 
@@ -17,15 +17,13 @@ mod common;
 #[path = "../common/proxy/mod.rs"]
 mod proxy;
 mod run;
-#[path = "../dialects/server.rs"]
-mod server;
 mod verdict;
 
 use serde_json::{Value, json};
 
 use broker::{Mosquitto, Publisher};
 use run::{Numbers, Trial, run};
-use server::Server;
+use xtask::server::{self, Server};
 
 /// Runs a trial, or, in the process that a trial starts, its Heartwire.
 macro_rules! trial {

@@ -188,8 +188,7 @@ impl Heartwire {
     }
 
     fn kill(mut self, seen: &mut Seen) {
-        self.running.child().kill().unwrap();
-        self.running.child().wait().unwrap();
+        self.running.kill();
         seen.take_all(&self);
     }
 

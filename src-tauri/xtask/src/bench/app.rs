@@ -1,7 +1,6 @@
 //! What the app costs: the resident's memory without a window, and its start.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::thread;
@@ -12,8 +11,8 @@ use serde_json::Value;
 use super::{Row, Target, kib};
 use crate::command::Failure;
 use crate::desktop::Desktop;
-use crate::process::{Running, eventually, tied};
-use crate::tools;
+use crate::process::{Running, eventually};
+use crate::server::Server;
 
 /// The resident without a window, at most, in MB of a million bytes.
 const TARGET_PSS_MB: f64 = 50.0;
@@ -37,7 +36,7 @@ pub(super) fn memory(binary: &Path) -> Result<Vec<Row>, Failure> {
 }
 
 fn memory_with(binary: &Path, connections: usize) -> Result<[Row; 2], Failure> {
-    let server = Server::start()?;
+    let server = server()?;
     let desktop = Desktop::start()?;
     let resident = Resident::start(&desktop, binary, server.port, connections)?;
     resident.wait_until_connected(&desktop, connections)?;
@@ -58,7 +57,7 @@ fn memory_with(binary: &Path, connections: usize) -> Result<[Row; 2], Failure> {
 
 /// Its start, as the median of several.
 pub(super) fn start_up(binary: &Path) -> Result<Vec<Row>, Failure> {
-    let server = Server::start()?;
+    let server = server()?;
     let mut took = Vec::new();
     for _ in 0..STARTS {
         let desktop = Desktop::start()?;
@@ -78,27 +77,9 @@ pub(super) fn start_up(binary: &Path) -> Result<Vec<Row>, Failure> {
     }])
 }
 
-/// The tests' own server; it ends when dropped.
-struct Server {
-    port: u64,
-    _running: Running,
-}
-
-impl Server {
-    fn start() -> Result<Self, Failure> {
-        let mut server = tied(&tools::python()?.to_string_lossy());
-        server.arg(tools::servers().join("recipe.py")).arg("crm-heartbeat");
-        let mut running = Running::start(server.stdin(Stdio::piped()).stdout(Stdio::piped()))?;
-        let stdout = running.child().stdout.take().ok_or_else(|| Failure::new("the server has no stdout"))?;
-        let mut lines = BufReader::new(stdout);
-        let mut first = String::new();
-        lines.read_line(&mut first).map_err(Failure::io("reading from the server"))?;
-        // Somebody must read on, or the server blocks when its pipe is full.
-        thread::spawn(move || lines.lines().map_while(Result::ok).for_each(drop));
-        let said: Value = serde_json::from_str(&first).unwrap_or_default();
-        let port = said["port"].as_u64().ok_or_else(|| Failure::new(format!("the server said {first:?}")))?;
-        Ok(Self { port, _running: running })
-    }
+/// What the app is connected to.
+fn server() -> Result<Server, Failure> {
+    Server::try_python("recipe.py", &["crm-heartbeat"])
 }
 
 /// The app without a window; it ends when dropped.
@@ -109,7 +90,7 @@ struct Resident {
 }
 
 impl Resident {
-    fn start(desktop: &Desktop, binary: &Path, port: u64, connections: usize) -> Result<Self, Failure> {
+    fn start(desktop: &Desktop, binary: &Path, port: u16, connections: usize) -> Result<Self, Failure> {
         let home = desktop.folder().join("heartwire");
         fs::create_dir_all(&home).map_err(Failure::io("making the app's folder"))?;
         let connection = |number| {
