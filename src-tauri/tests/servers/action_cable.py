@@ -23,7 +23,7 @@ object a line:
     {"event": "performed", "client": 1, "identifier": "{…}", "data": {}}
     {"event": "logged", "client": 1, "error": "Already subscribed to {…}"}
     {"event": "closed", "client": 1, "code": 1001}                  (1006: without a close frame)
-    {"event": "obeyed", "do": "restart"}                            an order was carried out
+    {"event": "done", "do": "restart"}                              for each order
 and does what it is told on stdin, likewise:
     {"do": "broadcast", "channel": "NewsChannel", "message": {}}    to all who subscribed to it
     {"do": "authorization", "expected": "Bearer right"}             other connections are unauthorized
@@ -33,9 +33,10 @@ and does what it is told on stdin, likewise:
 
 import asyncio
 import json
-import sys
 
 from aiohttp import WSMsgType, web
+
+from fake import argument, listen, say, take_orders
 
 CHANNELS = {"NewsChannel", "RoomChannel", "SecretChannel"}
 
@@ -165,26 +166,14 @@ class Server:
             say("logged", client=client.number, error=str(error))
 
 
-def say(event, **more):
-    print(json.dumps({"event": event, **more}), flush=True)
-
-
 async def main(port, beat):
     server = Server()
     application = web.Application()
     application.router.add_get("/cable", server.handle)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    say("listening", port=runner.addresses[0][1])
+    await listen(application, port)
     beating = asyncio.ensure_future(server.beat(beat))
-    loop = asyncio.get_running_loop()
-    while line := await loop.run_in_executor(None, sys.stdin.readline):
-        order = json.loads(line)
-        await server.obey(order)
-        say("obeyed", do=order["do"])
-    # Nobody gives orders any more: the sockets go with the process.
+    await take_orders(server.obey)
     beating.cancel()
 
 
-asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 0, float(sys.argv[2]) if len(sys.argv) > 2 else 3))
+asyncio.run(main(argument(1, 0), argument(2, 3.0)))

@@ -17,7 +17,7 @@ everything is also there below /sub. Says what happens on stdout, one JSON objec
     {"event": "received", "client": 1, "text": "x"}
     {"event": "closed", "client": 1, "texts": 0}           after so many texts
     {"event": "asked", "path": "/message?limit=200", "status": 200, "size": 3}     for each GET /message
-    {"event": "done", "do": "post", "newest": 7}                                   for each order
+    {"event": "done", "do": "post"}                                                for each order
 and does what it is told on stdin, likewise:
     {"do": "post", "count": 3, "title": "t", "message": "m", "priority": 5}        "m 1" to "m 3" if there are several
     {"do": "post", "count": 3, "from": 7}          7, 8 and 9
@@ -35,10 +35,11 @@ import asyncio
 import base64
 import bisect
 import json
-import sys
 import time
 
 from aiohttp import WSMsgType, web
+
+from fake import argument, listen, say, take_orders
 
 PING = 45
 DEADLINE = PING + 15
@@ -181,7 +182,6 @@ class Server:
         elif do == "token":
             self.token = order["token"]
             self.cut()
-        say("done", do=do, newest=self.newest)
 
     async def post(self, given, pushed):
         self.newest += 1
@@ -229,10 +229,6 @@ def error(status, why):
     return reply({"error": reason, "errorCode": status, "errorDescription": why}, status)
 
 
-def say(event, **more):
-    print(json.dumps({"event": event, **more}), flush=True)
-
-
 async def main(port, token):
     server = Server(token)
     app = web.Application()
@@ -240,14 +236,8 @@ async def main(port, token):
         app.router.add_get(base + "/stream", server.stream)
         app.router.add_get(base + "/message", server.list)
         app.router.add_post(base + "/message", server.create)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", port)
-    await site.start()
-    say("listening", port=runner.addresses[0][1])
-    loop = asyncio.get_running_loop()
-    while line := await loop.run_in_executor(None, sys.stdin.readline):
-        await server.obey(json.loads(line))
+    await listen(app, port)
+    await take_orders(server.obey)
 
 
-asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 0, sys.argv[2] if len(sys.argv) > 2 else "client-token"))
+asyncio.run(main(argument(1, 0), argument(2, "client-token")))

@@ -29,10 +29,11 @@ and does what it is told on stdin, likewise:
 
 import asyncio
 import json
-import sys
 from datetime import datetime, timezone
 
 from aiohttp import WSMsgType, web
+
+from fake import argument, listen, say, take_orders
 
 VERSION = "2024.3.3"
 
@@ -178,7 +179,6 @@ class Server:
             self.quiet = True
         elif do == "speechless":
             self.speechless = not self.speechless
-        say("done", do=do)
 
     def cut(self):
         for client in self.clients.values():
@@ -195,21 +195,12 @@ def compact(value):
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-def say(event, **more):
-    print(json.dumps({"event": event, **more}), flush=True)
-
-
 async def main(port, token):
     server = Server(token)
     app = web.Application()
     app.router.add_get("/api/websocket", server.api)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    say("listening", port=runner.addresses[0][1])
-    loop = asyncio.get_running_loop()
-    while line := await loop.run_in_executor(None, sys.stdin.readline):
-        await server.obey(json.loads(line))
+    await listen(app, port)
+    await take_orders(server.obey)
 
 
-asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 0, sys.argv[2] if len(sys.argv) > 2 else "access-token"))
+asyncio.run(main(argument(1, 0), argument(2, "access-token")))

@@ -18,8 +18,7 @@ user or a token nobody else may read or write. Says what happens on stdout, one 
     {"event": "received", "client": 1, "bytes": 9}               a text or binary frame of a client
     {"event": "polled", "since": "1700000000", "status": 200, "given": 3}
     {"event": "delivered", "id": "…"}  {"event": "pruned", "count": 1}     a scheduled message; expired ones
-    {"event": "answered", "status": 200, "body": "…"}            to an order "request"
-    {"event": "done", "do": "publish"}                           to every other order
+    {"event": "done", "do": "publish"}                           for each order; "request" with "status" and "body"
 and does what it is told on stdin, likewise:
     {"do": "request", "method": "PUT", "path": "/a", "body": "hello", "headers": {"Title": "t"}}     to itself, over HTTP
     {"do": "publish", "topic": "a", "from": 1, "count": 1000}    so many messages "1", "2", …, without HTTP
@@ -40,10 +39,11 @@ import json
 import re
 import secrets
 import string
-import sys
 import time
 
 from aiohttp import ClientSession, WSMsgType, web
+
+from fake import listen, say, take_orders
 
 TOPIC = "[-_A-Za-z0-9]{1,64}"
 TOPICS = rf"{TOPIC}(?:,{TOPIC})*"
@@ -313,12 +313,12 @@ class Ntfy:
             await asyncio.sleep(self.options.manager)
             self.prune()
 
-    async def obey(self, order, session, base):
+    async def obey(self, order, session):
         match order["do"]:
             case "request":
                 method, path, headers = order["method"], order["path"], order.get("headers", {})
-                async with session.request(method, base + path, data=order.get("body", "").encode(), headers=headers) as said:
-                    say("answered", status=said.status, body=await said.text())
+                async with session.request(method, path, data=order.get("body", "").encode(), headers=headers) as said:
+                    return {"status": said.status, "body": await said.text()}
             case "publish":
                 for number in range(order["from"], order["from"] + order["count"]):
                     event = self.event("message", order["topic"], message=str(number))
@@ -346,8 +346,6 @@ class Ntfy:
                 self.rows, self.late = self.rows + self.late, None
             case "forget":
                 self.rows = []
-        if order["do"] != "request":
-            say("done", do=order["do"])
 
 
 def parameter(request, names):
@@ -428,10 +426,6 @@ async def refuse(request, handler):
         return web.Response(status=404 if missing.status == 405 else missing.status, body=body)
 
 
-def say(event, **more):
-    print(json.dumps({"event": event, **more}), flush=True)
-
-
 async def main(options):
     server = Ntfy(options)
     app = web.Application(middlewares=[refuse], client_max_size=2**20)
@@ -443,20 +437,12 @@ async def main(options):
     for path in (f"/{topic}", f"/{topic}/{sequence}"):
         app.router.add_put(path, server.publish)
         app.router.add_post(path, server.publish)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", options.port)
-    await site.start()
-    port = runner.addresses[0][1]
-    say("listening", port=port)
+    port = await listen(app, options.port)
     own = [asyncio.ensure_future(task) for task in (server.send_scheduled(), server.manage())]
-    loop = asyncio.get_running_loop()
-    async with ClientSession() as session:
-        while order := await loop.run_in_executor(None, sys.stdin.readline):
-            await server.obey(json.loads(order), session, f"http://127.0.0.1:{port}")
+    async with ClientSession(f"http://127.0.0.1:{port}") as session:
+        await take_orders(lambda order: server.obey(order, session))
     for task in own:
         task.cancel()
-    await runner.cleanup()
 
 
 arguments = argparse.ArgumentParser()

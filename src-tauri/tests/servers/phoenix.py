@@ -20,7 +20,7 @@ stdout, one JSON object a line:
     {"event": "received", "client": 1, "text": "[\\"1\\",\\"1\\",\\"room:1\\",\\"phx_join\\",{}]"}
     {"event": "joined", "client": 1, "topic": "room:1", "params": {}}
     {"event": "closed", "client": 1, "code": 1001}                   (1006: without a close frame)
-    {"event": "obeyed", "do": "crash"}                               an order was carried out
+    {"event": "done", "do": "crash"}                                 for each order
 and does what it is told on stdin, likewise:
     {"do": "broadcast", "topic": "news", "name": "new_msg", "payload": {}}      to all who joined the topic
     {"do": "push", "topic": "news", "name": "new_msg", "payload": {}}           by the channel of each
@@ -35,9 +35,10 @@ and does what it is told on stdin, likewise:
 
 import asyncio
 import json
-import sys
 
 from aiohttp import WSMsgType, web
+
+from fake import argument, listen, say, take_orders
 
 CHANNELS_MAX = 100
 
@@ -203,25 +204,12 @@ def binary(kind, texts, size):
     return bytes([kind, *map(len, texts)]) + b"".join(texts) + b"\xff" * size
 
 
-def say(event, **more):
-    print(json.dumps({"event": event, **more}), flush=True)
-
-
 async def main(port, silence):
     server = Server(silence)
     application = web.Application()
     application.router.add_get("/socket/websocket", server.handle)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", port)
-    await site.start()
-    say("listening", port=runner.addresses[0][1])
-    loop = asyncio.get_running_loop()
-    while line := await loop.run_in_executor(None, sys.stdin.readline):
-        order = json.loads(line)
-        await server.obey(order)
-        say("obeyed", do=order["do"])
-    # Nobody gives orders any more: the sockets go with the process.
+    await listen(application, port)
+    await take_orders(server.obey)
 
 
-asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 0, float(sys.argv[2]) if len(sys.argv) > 2 else 60))
+asyncio.run(main(argument(1, 0), argument(2, 60.0)))

@@ -16,7 +16,7 @@ Started as `pushover.py [PORT [SIGN]]`: seconds between signs of life, 30 unless
     {"event": "downloaded", "ids": [4, 5]}               {"event": "failed", "path": "/1/messages.json"}
     {"event": "deleted", "highest": 5, "left": []}
     {"event": "closed", "client": 1, "code": 1001}       (1006: without a close frame)
-    {"event": "obeyed", "do": "post"}                    an order was carried out
+    {"event": "done", "do": "post"}                      for each order
 and does what it is told on stdin, likewise:
     {"do": "post", "message": {"message": "hi", "priority": 1}}      a message is sent to the device
     {"do": "post-many", "count": 100}                                messages "1" to "100" after those before them
@@ -29,11 +29,11 @@ and does what it is told on stdin, likewise:
 """
 
 import asyncio
-import json
-import sys
 import uuid
 
 from aiohttp import WSMsgType, web
+
+from fake import argument, listen, say, take_orders
 
 DEVICE = "dev"
 
@@ -173,26 +173,14 @@ def failed(request):
     return web.Response(status=503)
 
 
-def say(event, **more):
-    print(json.dumps({"event": event, **more}), flush=True)
-
-
 async def main(port, every):
     server = Server(every)
     application = web.Application()
     application.router.add_get("/push", server.push)
     application.router.add_get("/1/messages.json", server.download)
     application.router.add_post("/1/devices/{device}/update_highest_message.json", server.delete)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    say("listening", port=runner.addresses[0][1])
-    loop = asyncio.get_running_loop()
-    while line := await loop.run_in_executor(None, sys.stdin.readline):
-        order = json.loads(line)
-        await server.obey(order)
-        say("obeyed", do=order["do"])
-    # Nobody gives orders any more: the sockets go with the process.
+    await listen(application, port)
+    await take_orders(server.obey)
 
 
-asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 0, float(sys.argv[2]) if len(sys.argv) > 2 else 30))
+asyncio.run(main(argument(1, 0), argument(2, 30.0)))

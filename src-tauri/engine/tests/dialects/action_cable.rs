@@ -63,8 +63,7 @@ async fn another_origin_than_the_servers_own_is_not_let_in() {
 #[tokio::test]
 async fn an_unauthorized_connection_waits_for_the_person() {
     let mut server = Server::python("action_cable.py", &[]);
-    server.order(&json!({ "do": "authorization", "expected": "Bearer right" }));
-    server.wait_for("obeyed");
+    server.carry_out(&json!({ "do": "authorization", "expected": "Bearer right" }));
     let with = |token: &str| json!({ "auth": { "kind": "token", "secret": { "command": ["echo", token] } } });
     let mut watch = Watch::start(&channels(&server, &["NewsChannel"], &with("wrong")));
     let cause = watch.until_blocked().await;

@@ -22,8 +22,7 @@ impl Gotify {
 
     /// Does this, and has done it.
     fn order(&mut self, order: &Value) {
-        self.0.order(order);
-        self.0.wait_for("done");
+        self.0.carry_out(order);
     }
 
     fn connection(&self, token: &str) -> Connection {

@@ -20,8 +20,7 @@ impl HomeAssistant {
 
     /// Does this, and has done it.
     fn order(&mut self, order: &Value) {
-        self.0.order(order);
-        self.0.wait_for("done");
+        self.0.carry_out(order);
     }
 
     fn create(&mut self, id: &str, message: &str) {

@@ -28,14 +28,9 @@ fn to(server: &Server, mut keys: Value) -> Connection {
     connection(keys)
 }
 
-fn order(server: &mut Server, order: &Value) {
-    server.order(order);
-    server.wait_for("done");
-}
-
 fn request(server: &mut Server, method: &str, path: &str, body: &str, headers: &Value) -> Value {
-    server.order(&json!({ "do": "request", "method": method, "path": path, "body": body, "headers": headers }));
-    let said = server.wait_for("answered");
+    let order = json!({ "do": "request", "method": method, "path": path, "body": body, "headers": headers });
+    let said = server.carry_out(&order);
     assert_eq!(said["status"], 200, "{said}");
     serde_json::from_str(said["body"].as_str().unwrap()).unwrap()
 }
@@ -46,7 +41,7 @@ fn publish(server: &mut Server, topic: &str, body: &str) -> Value {
 
 /// Breaks every socket, and lets none up again until `hear`.
 async fn cut(server: &mut Server, watch: &mut Watch) {
-    order(server, &json!({ "do": "deaf" }));
+    server.carry_out(&json!({ "do": "deaf" }));
     let before = watch.statuses.len();
     server.order(&json!({ "do": "abort" }));
     watch.until("the cut to be noticed", |watch| watch.statuses.len() > before).await;
@@ -136,11 +131,11 @@ async fn a_message_that_the_server_keeps_only_after_the_first_answer_is_not_lost
     let (mut server, connection) = start(&[]);
     let mut watch = connected(&connection).await;
     cut(&mut server, &mut watch).await;
-    order(&mut server, &json!({ "do": "keep-late" }));
+    server.carry_out(&json!({ "do": "keep-late" }));
     publish(&mut server, "a", "late");
     hear(&mut server);
     assert_eq!(server.wait_for("polled")["given"], 0);
-    order(&mut server, &json!({ "do": "keep" }));
+    server.carry_out(&json!({ "do": "keep" }));
     assert_eq!(watch.until_caught_up(2).await, recovered(DAY_HALF));
     assert_eq!(watch.bodies(), ["late"]);
 }
@@ -151,7 +146,7 @@ async fn messages_that_come_while_the_missed_ones_are_fetched_are_given_at_once_
     let mut watch = connected(&connection).await;
     cut(&mut server, &mut watch).await;
     publish(&mut server, "a", "missed");
-    order(&mut server, &json!({ "do": "hold" }));
+    server.carry_out(&json!({ "do": "hold" }));
     let before = watch.cursor.clone();
     hear(&mut server);
     server.wait_for("subscribed");
@@ -194,7 +189,7 @@ async fn a_server_that_lost_what_it_kept_is_noticed() {
     watch.until_messages(1).await;
     cut(&mut server, &mut watch).await;
     publish(&mut server, "a", "lost");
-    order(&mut server, &json!({ "do": "forget" }));
+    server.carry_out(&json!({ "do": "forget" }));
     publish(&mut server, "a", "two");
     hear(&mut server);
     assert_eq!(watch.until_caught_up(2).await, CaughtUp::Missing(Missing::CursorLost));
@@ -251,8 +246,8 @@ async fn a_fetch_that_fails_or_breaks_off_is_tried_until_all_is_there_and_one_th
     cut(&mut server, &mut watch).await;
     publish(&mut server, "a", "one");
     publish(&mut server, "a", "two");
-    order(&mut server, &json!({ "do": "fail", "status": 500, "times": 1 }));
-    order(&mut server, &json!({ "do": "break", "after": 1 }));
+    server.carry_out(&json!({ "do": "fail", "status": 500, "times": 1 }));
+    server.carry_out(&json!({ "do": "break", "after": 1 }));
     hear(&mut server);
     for (status, given) in [(500, 0), (200, 1), (200, 2)] {
         let polled = server.wait_for("polled");
@@ -261,7 +256,7 @@ async fn a_fetch_that_fails_or_breaks_off_is_tried_until_all_is_there_and_one_th
     assert_eq!(watch.until_caught_up(2).await, recovered(DAY_HALF));
     assert_eq!(watch.bodies(), ["one", "two"]);
     cut(&mut server, &mut watch).await;
-    order(&mut server, &json!({ "do": "fail", "status": 404, "times": 1 }));
+    server.carry_out(&json!({ "do": "fail", "status": 404, "times": 1 }));
     hear(&mut server);
     assert_eq!(watch.until_caught_up(3).await, CaughtUp::Missing(Missing::Refused));
 }

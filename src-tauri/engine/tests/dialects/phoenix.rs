@@ -18,12 +18,6 @@ fn server() -> Server {
     Server::python("phoenix.py", &[])
 }
 
-/// Tells the server how to answer from now on.
-fn rule(server: &mut Server, order: &Value) {
-    server.order(order);
-    server.wait_for("obeyed");
-}
-
 /// The preset's connection to these topics, with these keys besides.
 fn topics(server: &Server, topics: &[&str], keys: &Value) -> Connection {
     let mut all = json!({
@@ -67,7 +61,7 @@ async fn what_is_pushed_to_the_topics_is_shown_and_nothing_else() {
 #[tokio::test]
 async fn the_token_is_in_the_join_and_a_wrong_one_waits_for_the_person() {
     let mut server = server();
-    rule(&mut server, &json!({ "do": "token", "token": "right" }));
+    server.carry_out(&json!({ "do": "token", "token": "right" }));
     let with = |server: &Server, token: &str| {
         let command = json!({ "command": ["echo", token] });
         topics(server, &["news"], &json!({ "auth": { "kind": "token", "secret": command } }))
@@ -82,7 +76,7 @@ async fn the_token_is_in_the_join_and_a_wrong_one_waits_for_the_person() {
         (cause.code.as_str(), cause.text.as_str()),
         ("unauthorized", "the server refused the topic \"news\": unauthorized")
     );
-    rule(&mut server, &json!({ "do": "token", "token": "wrong" }));
+    server.carry_out(&json!({ "do": "token", "token": "wrong" }));
     watch.command(Command::Reconnect);
     watch.until_connected().await;
 }
@@ -104,7 +98,7 @@ async fn a_topic_that_the_server_does_not_know_waits_for_the_person() {
 #[tokio::test]
 async fn a_connect_that_is_refused_waits_for_the_person() {
     let mut server = server();
-    rule(&mut server, &json!({ "do": "refuse-connect", "refuse": true }));
+    server.carry_out(&json!({ "do": "refuse-connect", "refuse": true }));
     let mut watch = Watch::start(&topics(&server, &["news"], &json!({})));
     assert_eq!(watch.until_blocked().await.code, "unauthorized");
 }

@@ -8,7 +8,7 @@ use heartwire_core::message::{Arrival, Message};
 use heartwire_core::settings::Connection;
 use heartwire_core::view::LinkState;
 use heartwire_engine::driver::Command;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::server::Server;
 use crate::watch::{Watch, connection};
@@ -24,13 +24,8 @@ fn device(server: &Server, secret: &str) -> Connection {
     connection(json!({ "preset": "pushover", "url": url, "auth": auth }))
 }
 
-fn order(server: &mut Server, order: &Value) {
-    server.order(order);
-    server.wait_for("obeyed");
-}
-
 fn post(server: &mut Server, text: &str) {
-    order(server, &json!({ "do": "post", "message": { "message": text } }));
+    server.carry_out(&json!({ "do": "post", "message": { "message": text } }));
 }
 
 fn arrivals(messages: &[Message]) -> Vec<(&str, Arrival)> {
@@ -49,7 +44,7 @@ async fn what_waits_is_taken_as_old_and_what_comes_then_is_shown() {
     server.wait_for("deleted");
     let message =
         json!({ "title": "Disk", "message": "<b>full</b>", "html": 1, "priority": 2, "url": "https://n.example/" });
-    order(&mut server, &json!({ "do": "post", "message": message }));
+    server.carry_out(&json!({ "do": "post", "message": message }));
     watch.until_messages(2).await;
     let message = &watch.messages[1];
     assert_eq!((message.title.as_str(), message.body.as_str()), ("Disk", "full\nhttps://n.example/"));
@@ -81,13 +76,13 @@ async fn what_was_missed_is_caught_up_with_and_nothing_comes_twice() {
     let mut server = server();
     let mut watch = Watch::start(&device(&server, "secret"));
     watch.until_caught_up(1).await;
-    order(&mut server, &json!({ "do": "fail", "messages": false, "deletes": true }));
+    server.carry_out(&json!({ "do": "fail", "messages": false, "deletes": true }));
     post(&mut server, "one");
     watch.until_messages(1).await;
     server.wait_for("failed");
     // The server was never told that the first one is here.
     let cursor = watch.end().await;
-    order(&mut server, &json!({ "do": "fail", "messages": false, "deletes": false }));
+    server.carry_out(&json!({ "do": "fail", "messages": false, "deletes": false }));
     post(&mut server, "two");
     post(&mut server, "three");
     let mut watch = Watch::from(&device(&server, "secret"), cursor);
@@ -101,13 +96,13 @@ async fn a_deletion_that_fails_holds_up_no_message() {
     let mut server = server();
     let mut watch = Watch::start(&device(&server, "secret"));
     watch.until_caught_up(1).await;
-    order(&mut server, &json!({ "do": "fail", "messages": false, "deletes": true }));
+    server.carry_out(&json!({ "do": "fail", "messages": false, "deletes": true }));
     for count in 1..=3 {
         post(&mut server, &count.to_string());
         watch.until_messages(count).await;
         watch.until("a deletion that fails", |watch| watch.failed_fetches >= count).await;
     }
-    order(&mut server, &json!({ "do": "fail", "messages": false, "deletes": false }));
+    server.carry_out(&json!({ "do": "fail", "messages": false, "deletes": false }));
     while server.wait_for("deleted")["left"] != json!([]) {}
     assert_eq!(watch.bodies(), ["1", "2", "3"]);
 }
@@ -117,11 +112,11 @@ async fn messages_that_cannot_be_downloaded_come_later() {
     let mut server = server();
     let mut watch = Watch::start(&device(&server, "secret"));
     watch.until_caught_up(1).await;
-    order(&mut server, &json!({ "do": "fail", "messages": true, "deletes": false }));
+    server.carry_out(&json!({ "do": "fail", "messages": true, "deletes": false }));
     post(&mut server, "late");
     watch.until("a download that fails", |watch| watch.failed_fetches >= 1).await;
     assert!(watch.messages.is_empty());
-    order(&mut server, &json!({ "do": "fail", "messages": false, "deletes": false }));
+    server.carry_out(&json!({ "do": "fail", "messages": false, "deletes": false }));
     watch.until_messages(1).await;
     assert_eq!((watch.bodies(), watch.caught_up.len()), (vec!["late"], 1));
 }
@@ -132,7 +127,7 @@ async fn what_comes_during_a_download_is_in_the_next_one() {
     let mut server = server();
     let mut watch = Watch::start(&device(&server, "secret"));
     watch.until_caught_up(1).await;
-    order(&mut server, &json!({ "do": "slow", "seconds": 0.7 }));
+    server.carry_out(&json!({ "do": "slow", "seconds": 0.7 }));
     for text in ["one", "two", "three"] {
         post(&mut server, text);
         watch.listen(Duration::from_millis(100)).await;
@@ -147,12 +142,12 @@ async fn a_wrong_secret_waits_for_the_person() {
     let mut watch = Watch::start(&device(&server, "wrong"));
     assert_eq!(watch.until_blocked().await.code, "unauthorized");
     assert!(watch.caught_up.is_empty() && !watch.statuses.iter().any(|status| status.state == LinkState::Connected));
-    order(&mut server, &json!({ "do": "secret", "secret": "wrong" }));
+    server.carry_out(&json!({ "do": "secret", "secret": "wrong" }));
     watch.command(Command::Reconnect);
     watch.until_connected().await;
     // And one that stops being right.
-    order(&mut server, &json!({ "do": "secret", "secret": "new" }));
-    order(&mut server, &json!({ "do": "sign", "sign": "!" }));
+    server.carry_out(&json!({ "do": "secret", "secret": "new" }));
+    server.carry_out(&json!({ "do": "sign", "sign": "!" }));
     assert_eq!(watch.until_blocked().await.code, "unauthorized");
 }
 
