@@ -1,8 +1,13 @@
 //! What a test of a connection finds: its steps from the secret to the first message, and what to do where one fails.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::cause::{Cause, CauseCode, CauseView};
+
+/// How long a test that the window asks for may take: less than a client waits for its answer.
+pub const TEST_LIMIT: Duration = Duration::from_secs(25);
 
 /// A step of a test, in the order in which they are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,13 +1,16 @@
 //! The window's TypeScript types are exactly those of the protocol: everything that can be reached from a request, a
-//! reply or an event of the page, in one file that is committed. Nothing is written unless it is asked for.
+//! reply or an event of the page, with the constants that it needs, in one file that is committed. Nothing is written
+//! unless it is asked for.
 
 #![cfg(feature = "bindings")]
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use heartwire_core::control::{Reply, Request, WindowView};
+use heartwire_core::trial::TEST_LIMIT;
 use heartwire_core::view::Snapshot;
 use ts_rs::{Config, TS, TypeVisitor};
 
@@ -16,8 +19,13 @@ const HEADER: &str = "// Generated from the protocol's Rust types; do not edit. 
 
 #[test]
 fn the_committed_bindings_are_those_of_the_protocol() {
-    let generated =
-        Declarations::new().with::<Request>().with::<Reply>().with::<Snapshot>().with::<WindowView>().into_file();
+    let generated = Declarations::new()
+        .with::<Request>()
+        .with::<Reply>()
+        .with::<Snapshot>()
+        .with::<WindowView>()
+        .with_milliseconds("TEST_LIMIT_MS", TEST_LIMIT, "How long a test may take, in milliseconds.")
+        .into_file();
     let path = committed_path();
     if std::env::var_os("HEARTWIRE_WRITE_BINDINGS").is_some() {
         fs::write(&path, &generated).unwrap_or_else(|error| panic!("{} cannot be written: {error}", path.display()));
@@ -56,6 +64,13 @@ impl Declarations {
 
     fn with<T: TS + 'static>(mut self) -> Self {
         self.visit::<T>();
+        self
+    }
+
+    /// A constant that the window has to know too.
+    fn with_milliseconds(mut self, name: &str, value: Duration, docs: &str) -> Self {
+        let declaration = format!("/**\n * {docs}\n */\nexport const {name} = {};\n", value.as_millis());
+        self.by_name.insert(name.to_owned(), declaration);
         self
     }
 

@@ -825,6 +825,11 @@ kind: SpanKind,
 length_ms: number, };
 
 /**
+ * How long a test may take, in milliseconds.
+ */
+export const TEST_LIMIT_MS = 25000;
+
+/**
  * `[connections.tls]`.
  */
 export type TlsForm = {

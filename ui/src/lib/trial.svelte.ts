@@ -5,9 +5,6 @@ import { clock } from './clock.svelte';
 import { t } from './i18n.svelte';
 import { ask, failure } from './window.svelte';
 
-/** The resident ends every test by then, in milliseconds: its `TEST_LIMIT`. */
-export const LIMIT_MS = 25_000;
-
 export class Trial {
   /** Whether an answer is waited for. */
   running = $state(false);

@@ -1,10 +1,9 @@
 //! What each request does. Everything a person can do to Heartwire passes here. Nothing is waited for: what needs the
 //! disk or a link is answered by whoever has waited for it.
 
-use std::time::Duration;
-
 use heartwire_core::control::{FailCode, Reply, Request};
 use heartwire_core::link::NotSent;
+use heartwire_core::trial::TEST_LIMIT;
 use tokio::sync::oneshot;
 
 use super::changes::Change;
@@ -14,9 +13,6 @@ use crate::dial::DialRequest;
 use crate::driver::{Command, ConnectionId};
 use crate::store::{Store, StoreError};
 use crate::trial;
-
-/// How long a test may take: less than a client waits for its answer.
-const TEST_LIMIT: Duration = Duration::from_secs(25);
 
 /// Rows of one page of history or messages.
 const PAGE: usize = 100;
