@@ -5,13 +5,13 @@
 #![cfg(feature = "bindings")]
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use heartwire_core::control::{Reply, Request, WindowView};
 use heartwire_core::trial::TEST_LIMIT;
-use heartwire_core::view::Snapshot;
+use heartwire_core::view::{SNAPSHOT_ROWS, Snapshot};
 use ts_rs::{Config, TS, TypeVisitor};
 
 const HEADER: &str = "// Generated from the protocol's Rust types; do not edit. After a change there:\n\
@@ -24,7 +24,8 @@ fn the_committed_bindings_are_those_of_the_protocol() {
         .with::<Reply>()
         .with::<Snapshot>()
         .with::<WindowView>()
-        .with_milliseconds("TEST_LIMIT_MS", TEST_LIMIT, "How long a test may take, in milliseconds.")
+        .constant("SNAPSHOT_ROWS", SNAPSHOT_ROWS, "Rows that a snapshot carries at most.")
+        .constant("TEST_LIMIT_MS", TEST_LIMIT.as_millis(), "How long a test may take, in milliseconds.")
         .into_file();
     let path = committed_path();
     if std::env::var_os("HEARTWIRE_WRITE_BINDINGS").is_some() {
@@ -68,8 +69,8 @@ impl Declarations {
     }
 
     /// A constant that the window has to know too.
-    fn with_milliseconds(mut self, name: &str, value: Duration, docs: &str) -> Self {
-        let declaration = format!("/**\n * {docs}\n */\nexport const {name} = {};\n", value.as_millis());
+    fn constant(mut self, name: &str, value: impl Display, docs: &str) -> Self {
+        let declaration = format!("/**\n * {docs}\n */\nexport const {name} = {value};\n");
         self.by_name.insert(name.to_owned(), declaration);
         self
     }

@@ -671,6 +671,11 @@ connection: string | null,
 before: number | null, } | { "kind": "quit" };
 
 /**
+ * Rows that a snapshot carries at most.
+ */
+export const SNAPSHOT_ROWS = 100;
+
+/**
  * `secret`: exactly one of these.
  */
 export type SecretForm = {

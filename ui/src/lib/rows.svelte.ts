@@ -1,10 +1,8 @@
 // A list that goes back in time: the snapshot's newest rows, kept as they come, and older pages as they are asked for.
 
-import type { Reply } from './bindings';
+import { SNAPSHOT_ROWS, type Reply } from './bindings';
 import { ask, failure } from './window.svelte';
 
-/** As many rows as a snapshot carries at most; with fewer, there are no others. */
-const SNAPSHOT_ROWS = 100;
 /** More are not kept on the screen; the oldest go first, and can be asked for again. */
 const MOST = 2000;
 
