@@ -1,10 +1,8 @@
 //! `heartwire listen --json`: started with a configuration, its lines parsed as they come.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use heartwire_core::listen::Event;
@@ -18,7 +16,7 @@ pub const HEARTWIRE: &str = env!("CARGO_BIN_EXE_heartwire");
 /// A running `heartwire listen`. It ends when dropped.
 pub struct Listen {
     running: Running,
-    lines: Receiver<Event>,
+    lines: Receiver<String>,
     /// Every event so far, in order.
     pub seen: Vec<Event>,
     _home: tempfile::TempDir,
@@ -41,17 +39,7 @@ impl Listen {
             .env("HEARTWIRE_HOME", home.path())
             .env("HEARTWIRE_LOG", "warn");
         let mut running = Running::start(command.stdin(Stdio::null()).stdout(Stdio::piped())).unwrap();
-        let stdout = running.child().stdout.take().unwrap();
-        let (sender, lines) = channel();
-        thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                let event =
-                    serde_json::from_str(&line).unwrap_or_else(|error| panic!("not a promised line: {line}\n{error}"));
-                if sender.send(event).is_err() {
-                    return;
-                }
-            }
-        });
+        let lines = running.lines();
         Self { running, lines, seen: Vec::new(), _home: home }
     }
 
@@ -60,9 +48,11 @@ impl Listen {
         let deadline = Instant::now() + within;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let Ok(event) = self.lines.recv_timeout(left) else {
+            let Ok(line) = self.lines.recv_timeout(left) else {
                 panic!("waited in vain for {what}; it said:\n{:#?}", self.seen);
             };
+            let event =
+                serde_json::from_str(&line).unwrap_or_else(|error| panic!("not a promised line: {line}\n{error}"));
             let found = look(&event);
             self.seen.push(event);
             if let Some(found) = found {

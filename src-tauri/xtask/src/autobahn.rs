@@ -6,7 +6,7 @@ mod suite;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::command::{self, Failure, cargo, say};
 use crate::dirs;
-use crate::process::{Running, eventually};
+use crate::process::{Running, eventually, free_port};
 use report::{Beyond, Report};
 use suite::Suite;
 
@@ -82,12 +82,6 @@ fn run_cases(port: u16) -> Result<BTreeMap<String, Beyond>, Failure> {
     })?;
     command::succeed(&client, status, advice)?;
     Ok(beyond)
-}
-
-/// A port that nobody listens at; the server that asks for it next gets it.
-fn free_port() -> Result<u16, Failure> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Failure::io("looking for a free port"))?;
-    Ok(listener.local_addr().map_err(Failure::io("looking for a free port"))?.port())
 }
 
 /// What was run against what.

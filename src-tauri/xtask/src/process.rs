@@ -1,7 +1,10 @@
 //! A program that runs beside us: ended and reaped when its owner goes, by its own process id and nothing else's.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, ExitStatus};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -51,6 +54,22 @@ impl Running {
     /// The child itself, for its pipes.
     pub fn child(&mut self) -> &mut Child {
         &mut self.child
+    }
+
+    /// The lines of its stdout, which must be piped and is taken by this. They are read as they come, so that it never
+    /// waits for us.
+    pub fn lines(&mut self) -> Receiver<String> {
+        let (sender, lines) = channel();
+        let stdout = self.child.stdout.take();
+        thread::spawn(move || {
+            let lines = stdout.into_iter().flat_map(|stdout| BufReader::new(stdout).lines());
+            for line in lines.map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        lines
     }
 
     /// How it ended, if it has.
@@ -112,6 +131,12 @@ pub fn tied(program: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "TERM", "--", program]);
     command
+}
+
+/// A port that nobody listens at; the server that asks for it next gets it.
+pub fn free_port() -> Result<u16, Failure> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Failure::io("looking for a free port"))?;
+    Ok(listener.local_addr().map_err(Failure::io("looking for a free port"))?.port())
 }
 
 /// Asks until there is an answer, every 20 ms at most; none within the time is a failure that names what was awaited.

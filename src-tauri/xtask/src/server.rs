@@ -1,11 +1,10 @@
 //! The servers of `src-tauri/tests/servers`, each a process of its own: it tells what it does in lines of JSON on its
 //! stdout, the first being `{"event":"listening","port":…}`, and takes orders as lines of JSON on its stdin.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -26,7 +25,7 @@ pub struct Server {
     /// Its process.
     pub running: Running,
     orders: ChildStdin,
-    says: Receiver<Value>,
+    says: Receiver<String>,
     /// Where it listens, on loopback.
     pub port: u16,
 }
@@ -60,15 +59,7 @@ impl Server {
         command.arg(tools::servers().join(script)).args(arguments);
         let mut running = Running::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()))?;
         let orders = running.child().stdin.take().unwrap();
-        let stdout = running.child().stdout.take().unwrap();
-        let (sender, says) = channel();
-        thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if sender.send(serde_json::from_str(&line).unwrap()).is_err() {
-                    return;
-                }
-            }
-        });
+        let says = running.lines();
         let mut server = Self { running, orders, says, port: 0 };
         let listening = server.next("listening", |said| said["event"] == "listening")?;
         server.port = u16::try_from(listening["port"].as_u64().unwrap()).unwrap();
@@ -100,9 +91,11 @@ impl Server {
         let until = Instant::now() + SOON;
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            let said = self.says.recv_timeout(left).map_err(|error| {
+            let line = self.says.recv_timeout(left).map_err(|error| {
                 Failure::new(format!("`{}` does not say {what} within {SOON:?}: {error}", self.running.name()))
             })?;
+            let said = serde_json::from_str(&line)
+                .map_err(|error| Failure::new(format!("`{}` says {line:?}: {error}", self.running.name())))?;
             if is_it(&said) {
                 return Ok(said);
             }

@@ -1,7 +1,7 @@
 //! A small WebDriver client (W3C WebDriver) for WebKitWebDriver: starts the window's process, finds things in it by their
 //! `data-testid`, clicks, types, reads.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::command::Failure;
 use crate::desktop::Desktop;
-use crate::process::{Running, eventually};
+use crate::process::{Running, eventually, free_port};
 
 /// The key of an element's id in JSON (W3C WebDriver, section 12).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -198,9 +198,4 @@ fn value(asked: &str, answer: Result<ureq::http::Response<ureq::Body>, ureq::Err
         }
         None => Ok(value),
     }
-}
-
-fn free_port() -> Result<u16, Failure> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(Failure::io("looking for a free port"))?;
-    Ok(listener.local_addr().map_err(Failure::io("looking for a free port"))?.port())
 }

@@ -2,10 +2,9 @@
 //! its fault.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -172,18 +171,7 @@ impl Heartwire {
         let mut command: Command = tied(&std::env::current_exe().unwrap().to_string_lossy());
         command.args(["--exact", test, "--nocapture"]).env(child::HOME, home).env(TOKEN, "client-token");
         let mut running = Running::start(command.stdin(Stdio::piped()).stdout(Stdio::piped())).unwrap();
-        let stdout = running.child().stdout.take().unwrap();
-        let (sender, says) = channel();
-        thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                // Lines end with a full stop: one that the kill cut in two says nothing.
-                if let Some(line) = line.strip_suffix('.')
-                    && sender.send(line.to_owned()).is_err()
-                {
-                    return;
-                }
-            }
-        });
+        let says = running.lines();
         Self { running, says }
     }
 
@@ -210,7 +198,8 @@ struct Seen {
 
 impl Seen {
     fn line(&mut self, line: &str) {
-        match line.split_once(' ') {
+        // Lines end with a full stop: one that the kill cut in two says nothing.
+        match line.strip_suffix('.').and_then(|line| line.split_once(' ')) {
             Some(("stored", number)) => drop(self.numbers.insert(number.parse().expect("nobody sent this"))),
             Some(("connected", _)) => self.connected += 1,
             Some(("open", gaps)) => self.open = gaps.parse().expect("a number"),
