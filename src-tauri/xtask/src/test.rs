@@ -37,6 +37,15 @@ pub fn skip(test: &str, reason: &str) {
     }
 }
 
+/// Whether a program that the test needs is not installed; then the test is one that cannot run here.
+pub fn lacks(test: &str, program: &str) -> bool {
+    let lacks = !packages::is_installed(program);
+    if lacks {
+        skip(test, &format!("{program} is not installed"));
+    }
+    lacks
+}
+
 #[derive(Clone, Copy)]
 struct Suite {
     name: &'static str,

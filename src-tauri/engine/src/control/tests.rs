@@ -17,13 +17,10 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
+use xtask::test::skip;
 
 use super::socket::connect_to;
 use super::{Client, ControlError, Listener, Push, Resident, ShellRequest, bind, serve};
-
-#[path = "../../tests/common/mod.rs"]
-mod common;
-use common::skip;
 
 #[tokio::test]
 async fn two_clients_get_their_own_replies_and_the_same_snapshots() {

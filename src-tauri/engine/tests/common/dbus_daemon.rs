@@ -4,11 +4,6 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-pub fn is_installed(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
-}
-
 /// A running bus at `<folder>/bus` without any service files, so that it starts no service by itself. It ends when this
 /// is dropped, and may be started there again.
 pub struct Bus(Child);

@@ -36,7 +36,7 @@ impl fmt::Display for SkipReason {
 
 /// What was made; or None, and the test of this name is counted as skipped.
 pub fn or_skip<T>(test: &str, made: Result<T, SkipReason>) -> Option<T> {
-    made.inspect_err(|reason| crate::common::skip(test, &reason.to_string())).ok()
+    made.inspect_err(|reason| xtask::test::skip(test, &reason.to_string())).ok()
 }
 
 /// A computer without any wire but its own loopback.

@@ -4,8 +4,6 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
 
-#[path = "../common/mod.rs"]
-mod common;
 #[cfg(all(unix, not(target_os = "macos")))]
 #[path = "../common/dbus_daemon.rs"]
 mod dbus_daemon;
@@ -22,7 +20,6 @@ mod rig;
 mod system_proxy;
 mod tls;
 
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -91,8 +88,4 @@ fn the_kernel_has_twice_the_patience_of_the_heartbeat_so_that_the_heartbeat_deci
     connection.heartbeat.timeout = Duration::from_secs(10);
     let request = DialRequest::new(&connection, TlsConfig::platform());
     assert_eq!(request.unacknowledged, Duration::from_secs(80));
-}
-
-fn is_installed(program: &str) -> bool {
-    Command::new("which").arg(program).stdout(Stdio::null()).status().is_ok_and(|status| status.success())
 }

@@ -4,9 +4,9 @@ use std::process::Command;
 
 use heartwire_core::settings::{Proxy, ProxyAddress};
 use heartwire_engine::dial::dial;
+use xtask::test::skip;
 
 use crate::by;
-use crate::common::skip;
 
 /// Tells the second run that it is one.
 const AGAIN: &str = "HEARTWIRE_TEST_OFFLINE";

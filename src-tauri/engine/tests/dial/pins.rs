@@ -8,12 +8,12 @@ use rcgen::PublicKeyData;
 use ring::digest::{SHA256, digest};
 use rustls::pki_types::CertificateDer;
 use tempfile::TempDir;
+use xtask::test::lacks;
 
-use crate::common::skip;
 use crate::pki::{Authority, tls_server, written};
 use crate::rig::listener;
 use crate::tls::openssl;
-use crate::{fails, heard, is_installed, to};
+use crate::{fails, heard, to};
 
 /// A root, an authority below it, a server's certificate below that.
 struct Chain {
@@ -105,8 +105,8 @@ async fn a_pin_trusts_nobody_whom_the_platform_does_not() {
 
 #[tokio::test]
 async fn openssl_computes_the_pins_that_are_accepted() {
-    if !is_installed("openssl") {
-        return skip("openssl_computes_the_pins_that_are_accepted", "openssl is not installed");
+    if lacks("openssl_computes_the_pins_that_are_accepted", "openssl") {
+        return;
     }
     let chain = Chain::new();
     let server = chain.between.sign(&["localhost"]);

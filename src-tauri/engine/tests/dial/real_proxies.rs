@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use heartwire_engine::dial::DialRequest;
 use heartwire_engine::tls::TlsConfig;
 use tempfile::TempDir;
+use xtask::test::lacks;
 
-use crate::common::skip;
 use crate::pki::{Authority, tls_server};
 use crate::rig::{AGES, listener};
-use crate::{fails, is_installed, reaches, through};
+use crate::{fails, reaches, through};
 
 /// A program that listens on loopback; its port is free until it takes it.
 struct Running {
@@ -59,17 +59,9 @@ fn microsocks(more: &[&str]) -> Running {
     Running::start("microsocks", &[&["-i", "127.0.0.1", "-p", &port], more].concat(), at, None)
 }
 
-fn is_missing(test: &str, program: &str) -> bool {
-    let missing = !is_installed(program);
-    if missing {
-        skip(test, &format!("{program} is not installed"));
-    }
-    missing
-}
-
 #[tokio::test]
 async fn a_websocket_goes_through_tinyproxy() {
-    if is_missing("a_websocket_goes_through_tinyproxy", "tinyproxy") {
+    if lacks("a_websocket_goes_through_tinyproxy", "tinyproxy") {
         return;
     }
     let proxy = tinyproxy("");
@@ -79,7 +71,7 @@ async fn a_websocket_goes_through_tinyproxy() {
 
 #[tokio::test]
 async fn tls_goes_end_to_end_through_tinyproxy() {
-    if is_missing("tls_goes_end_to_end_through_tinyproxy", "tinyproxy") {
+    if lacks("tls_goes_end_to_end_through_tinyproxy", "tinyproxy") {
         return;
     }
     let (proxy, authority) = (tinyproxy(""), Authority::new("ours"));
@@ -97,7 +89,7 @@ async fn tls_goes_end_to_end_through_tinyproxy() {
 
 #[tokio::test]
 async fn tinyproxy_with_basic_auth_takes_the_right_credentials_only() {
-    if is_missing("tinyproxy_with_basic_auth_takes_the_right_credentials_only", "tinyproxy") {
+    if lacks("tinyproxy_with_basic_auth_takes_the_right_credentials_only", "tinyproxy") {
         return;
     }
     let proxy = tinyproxy("BasicAuth me secret");
@@ -114,7 +106,7 @@ async fn tinyproxy_with_basic_auth_takes_the_right_credentials_only() {
 
 #[tokio::test]
 async fn tinyproxy_says_that_nobody_listens() {
-    if is_missing("tinyproxy_says_that_nobody_listens", "tinyproxy") {
+    if lacks("tinyproxy_says_that_nobody_listens", "tinyproxy") {
         return;
     }
     let (proxy, nobody) = (tinyproxy(""), free());
@@ -126,7 +118,7 @@ async fn tinyproxy_says_that_nobody_listens() {
 
 #[tokio::test]
 async fn a_websocket_goes_through_microsocks() {
-    if is_missing("a_websocket_goes_through_microsocks", "microsocks") {
+    if lacks("a_websocket_goes_through_microsocks", "microsocks") {
         return;
     }
     let proxy = microsocks(&[]);
@@ -142,7 +134,7 @@ async fn a_websocket_goes_through_microsocks() {
 
 #[tokio::test]
 async fn microsocks_with_a_user_takes_the_right_credentials_only() {
-    if is_missing("microsocks_with_a_user_takes_the_right_credentials_only", "microsocks") {
+    if lacks("microsocks_with_a_user_takes_the_right_credentials_only", "microsocks") {
         return;
     }
     let proxy = microsocks(&["-u", "me", "-P", "secret"]);

@@ -8,12 +8,12 @@ use heartwire_core::settings::Proxy;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
+use xtask::test::lacks;
 use zbus::connection::Builder;
 use zbus::interface;
 use zbus::object_server::Interface;
 
-use crate::common::skip;
-use crate::dbus_daemon::{Bus, is_installed};
+use crate::dbus_daemon::Bus;
 use crate::rig::{accept_tcp, request};
 
 /// Tells the second run of a test that it is one; its value is for the test.
@@ -153,8 +153,7 @@ async fn on_a_bus(name: &'static str) -> Option<Bus> {
     if let Some(folder) = std::env::var_os(AGAIN) {
         return Some(Bus::start(std::path::Path::new(&folder)));
     }
-    if !is_installed("dbus-daemon") {
-        skip(name, "dbus-daemon is not installed");
+    if lacks(name, "dbus-daemon") {
         return None;
     }
     let folder = TempDir::new().unwrap();

@@ -9,11 +9,11 @@ use heartwire_engine::tls::{TlsConfig, TlsConfigs};
 use rcgen::{BasicConstraints, IsCa, KeyPair};
 use rustls::ServerConfig;
 use tempfile::TempDir;
+use xtask::test::lacks;
 
-use crate::common::skip;
 use crate::pki::{Authority, Signed, self_signed, shown, tls_server, written};
 use crate::rig::listener;
-use crate::{cause, fails, heard, is_installed, to};
+use crate::{cause, fails, heard, to};
 
 /// Starts a server and makes the request to it.
 async fn served(config: ServerConfig, tls: TlsSettings) -> DialRequest {
@@ -133,8 +133,8 @@ async fn a_server_that_asks_is_shown_the_client_certificate() {
 
 #[tokio::test]
 async fn the_key_may_be_of_each_usual_kind_and_format() {
-    if !is_installed("openssl") {
-        return skip("the_key_may_be_of_each_usual_kind_and_format", "openssl is not installed");
+    if lacks("the_key_may_be_of_each_usual_kind_and_format", "openssl") {
+        return;
     }
     let (authority, folder) = (Authority::new("ours"), TempDir::new().unwrap());
     let check = async |make: &str, heading: &str| {
@@ -208,8 +208,8 @@ async fn has_a_passphrase(certificate: &Path, key: &Path) {
 
 #[tokio::test]
 async fn a_key_with_a_passphrase_is_known_in_each_usual_format() {
-    if !is_installed("openssl") {
-        return skip("a_key_with_a_passphrase_is_known_in_each_usual_format", "openssl is not installed");
+    if lacks("a_key_with_a_passphrase_is_known_in_each_usual_format", "openssl") {
+        return;
     }
     let (authority, folder) = (Authority::new("ours"), TempDir::new().unwrap());
     let certificate = written(folder.path(), "me.pem", &authority.sign(&["me"]).certificate.pem());

@@ -5,8 +5,6 @@
 #![allow(dead_code, reason = "each dialect's tests use their own part of the harness")]
 
 mod action_cable;
-#[path = "../common/mod.rs"]
-mod common;
 mod gotify;
 mod graphql;
 mod home_assistant;

@@ -2,8 +2,6 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "the helpers are test code too")]
 
-#[path = "../common/mod.rs"]
-mod common;
 #[path = "../common/dbus_daemon.rs"]
 mod dbus_daemon;
 mod logind;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use heartwire_engine::environment::{Environment, EnvironmentEvent, SystemBus};
 use tokio::time::{Instant, sleep};
+use xtask::test::lacks;
 
-use crate::common::skip;
-use crate::dbus_daemon::{Bus, is_installed};
+use crate::dbus_daemon::Bus;
 use crate::logind::{Logind, address};
 use crate::{LIMIT, count, next};
 
@@ -16,8 +16,7 @@ fn is_wake(event: &EnvironmentEvent) -> bool {
 
 /// A folder for a bus, and an environment that listens to it; none without a bus to be had.
 fn environment(test: &str) -> Option<(tempfile::TempDir, Environment)> {
-    if !is_installed("dbus-daemon") {
-        skip(test, "dbus-daemon is not installed");
+    if lacks(test, "dbus-daemon") {
         return None;
     }
     let folder = tempfile::tempdir().unwrap();

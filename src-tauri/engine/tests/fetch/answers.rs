@@ -10,7 +10,7 @@ use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
 use crate::rig::{accept_tcp, listener, read_to_end, request};
-use crate::{OK, answer, answer_and_close, common, fetching, is_over, next, parts};
+use crate::{OK, answer, answer_and_close, fetching, is_over, next, parts};
 
 async fn given(said: &str, wanted: Answer) -> Vec<String> {
     let (listener, port) = listener().await;
@@ -133,7 +133,7 @@ async fn a_server_of_another_project_is_understood() {
     let mut server = Command::new("python3");
     server.args(["-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]).current_dir(folder.path());
     let Ok(mut server) = server.stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).spawn() else {
-        return common::skip("answers::a_server_of_another_project_is_understood", "there is no python3");
+        return xtask::test::skip("answers::a_server_of_another_project_is_understood", "there is no python3");
     };
     let mut says = BufReader::new(server.stdout.take().unwrap()).lines();
     let said = says.next_line().await.unwrap().unwrap();

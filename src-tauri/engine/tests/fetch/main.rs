@@ -6,8 +6,6 @@
 mod answers;
 mod asked;
 mod broken;
-#[path = "../common/mod.rs"]
-mod common;
 #[path = "../common/pki.rs"]
 mod pki;
 mod retries;

@@ -5,8 +5,6 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
 
 mod chaos;
-#[path = "../common/mod.rs"]
-mod common;
 mod cuts;
 mod faults;
 mod heard;

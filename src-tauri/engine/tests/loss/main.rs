@@ -12,8 +12,6 @@
 #[path = "../dialects/mqtt/broker.rs"]
 mod broker;
 mod child;
-#[path = "../common/mod.rs"]
-mod common;
 #[path = "../common/proxy/mod.rs"]
 mod proxy;
 mod run;

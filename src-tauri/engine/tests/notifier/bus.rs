@@ -5,8 +5,9 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::common::skip;
-pub use crate::dbus_daemon::{Bus, is_installed};
+use xtask::test::lacks;
+
+pub use crate::dbus_daemon::Bus;
 
 /// Tells the second run of a test where its bus is to be.
 const BUS_FOLDER: &str = "HEARTWIRE_TEST_BUS_FOLDER";
@@ -17,8 +18,8 @@ pub fn with_own_session<F: Future<Output = ()>>(name: &str, test: impl FnOnce(Pa
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         return runtime.block_on(test(PathBuf::from(folder)));
     }
-    if !is_installed("dbus-daemon") {
-        return skip(name, "dbus-daemon is not installed");
+    if lacks(name, "dbus-daemon") {
+        return;
     }
     let folder = tempfile::TempDir::new().unwrap();
     let run = Command::new(std::env::current_exe().unwrap())

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use heartwire_engine::notifier::{Notifier, NotifierEvent, NotifierSettings, Popup};
+use xtask::test::lacks;
 
-use super::bus::{Bus, is_installed, with_own_session};
-use super::common::skip;
+use super::bus::{Bus, with_own_session};
 use super::dunst::{Dunst, displayed};
 use super::service::{Mood, PLAIN, Service};
 use super::{SECOND, next, popup, quick, unavailable};
@@ -158,8 +158,8 @@ fn a_desktop_that_refuses_to_replace_shows_a_new_popup() {
 #[test]
 fn dunst_replaces_and_closes() {
     let name = "keyed::dunst_replaces_and_closes";
-    if let Some(missing) = ["Xvfb", "dunst", "dunstctl"].into_iter().find(|program| !is_installed(program)) {
-        return skip(name, &format!("{missing} is not installed"));
+    if ["Xvfb", "dunst", "dunstctl"].iter().any(|program| lacks(name, program)) {
+        return;
     }
     with_own_session(name, async |folder| {
         let _bus = Bus::start(&folder);

@@ -3,8 +3,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "the helpers are test code too")]
 
 mod bus;
-#[path = "../common/mod.rs"]
-mod common;
 #[path = "../common/dbus_daemon.rs"]
 mod dbus_daemon;
 mod dunst;
@@ -17,9 +15,9 @@ use std::time::{Duration, Instant};
 
 use heartwire_engine::notifier::{Notifier, NotifierEvent, NotifierSettings, Popup};
 use tokio::sync::mpsc;
+use xtask::test::lacks;
 
-use bus::{Bus, is_installed, with_own_session};
-use common::skip;
+use bus::{Bus, with_own_session};
 use dunst::Dunst;
 use service::{Kind, Mood, PLAIN, Service, Shown};
 
@@ -294,8 +292,8 @@ fn the_task_ends_with_the_last_handle_also_in_the_middle_of_a_call() {
 #[test]
 fn dunst_shows_text_literally_and_each_popup_once_also_when_it_was_stopped() {
     let name = "dunst_shows_text_literally_and_each_popup_once_also_when_it_was_stopped";
-    if let Some(missing) = ["Xvfb", "dunst", "dunstctl"].into_iter().find(|program| !is_installed(program)) {
-        return skip(name, &format!("{missing} is not installed"));
+    if ["Xvfb", "dunst", "dunstctl"].iter().any(|program| lacks(name, program)) {
+        return;
     }
     with_own_session(name, async |folder| {
         let _bus = Bus::start(&folder);

@@ -2,8 +2,6 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
 
 #[cfg(target_os = "linux")]
-#[path = "../common/mod.rs"]
-mod common;
 #[cfg(target_os = "linux")]
 #[path = "../common/dbus_daemon.rs"]
 mod dbus_daemon;

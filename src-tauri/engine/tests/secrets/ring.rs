@@ -11,12 +11,12 @@ use rustix::process::{Pid, Signal, kill_process};
 use secret_service::{EncryptionType, SecretService};
 use tempfile::TempDir;
 use tokio::time::sleep;
+use xtask::test::lacks;
 use zbus::message::Header;
 use zbus::zvariant::{ObjectPath, OwnedValue};
 
 use crate::LIMIT;
-use crate::common::skip;
-use crate::dbus_daemon::{Bus, is_installed};
+use crate::dbus_daemon::Bus;
 
 /// A bus, on which a keyring may run.
 pub struct Ring {
@@ -28,11 +28,8 @@ pub struct Ring {
 impl Ring {
     /// A bus without a keyring; none, and a line that says so, where the programs are missing.
     pub fn bus(test: &str) -> Option<Self> {
-        for program in ["dbus-daemon", "gnome-keyring-daemon"] {
-            if !is_installed(program) {
-                skip(test, &format!("{program} is not installed"));
-                return None;
-            }
+        if lacks(test, "dbus-daemon") || lacks(test, "gnome-keyring-daemon") {
+            return None;
         }
         let folder = TempDir::new().unwrap();
         let bus = Bus::start(folder.path());

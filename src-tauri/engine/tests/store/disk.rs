@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use heartwire_engine::store::{Entry, Store, StoreError, Unwritten};
 use tempfile::TempDir;
 
-use super::{commit, common, names, place, text};
+use super::{commit, names, place, text};
 
 #[tokio::test]
 async fn a_folder_that_cannot_be_used_is_an_error_that_names_it() {
@@ -122,7 +122,7 @@ impl SmallDisk {
         if mounted.is_ok_and(|status| status.success()) {
             Some(Self(folder))
         } else {
-            common::skip(test, "only root may mount a disk of its own");
+            xtask::test::skip(test, "only root may mount a disk of its own");
             None
         }
     }

@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "the helpers are test code too")]
 
-#[path = "../common/mod.rs"]
-mod common;
 mod crash;
 mod damage;
 mod disk;

@@ -4,8 +4,6 @@
 mod access;
 mod changes;
 #[cfg(target_os = "linux")]
-#[path = "../common/mod.rs"]
-mod common;
 mod environment;
 mod events;
 mod home;

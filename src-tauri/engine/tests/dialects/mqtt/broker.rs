@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 use xtask::process::{Running, eventually, tied};
+use xtask::test::skip;
 
-use crate::common::skip;
 use crate::server::SOON;
 
 /// Where Debian puts it, which only root's search path has.
