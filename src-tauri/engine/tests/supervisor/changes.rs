@@ -4,7 +4,7 @@ use heartwire_core::control::Request;
 use heartwire_core::settings::ConnectionForm;
 use heartwire_core::view::{GapView, LinkState, Snapshot};
 
-use crate::home::{Home, state};
+use crate::home::{Home, state, with_one};
 use crate::server::Server;
 
 fn form(name: &str, url: String) -> ConnectionForm {
@@ -13,10 +13,7 @@ fn form(name: &str, url: String) -> ConnectionForm {
 
 #[tokio::test]
 async fn a_renamed_connection_never_has_two_sockets() {
-    let mut server = Server::start().await;
-    let home = Home::with(&server.connection("old"));
-    let mut app = home.app().await;
-    server.opened().await;
+    let (mut server, _home, mut app) = with_one("old").await;
     app.save(Some("old"), form("new", format!("ws://{}/", server.address))).await;
     server.opened().await;
     app.until(|snapshot| state(snapshot, "new") == Some(LinkState::Connected)).await;
@@ -26,10 +23,7 @@ async fn a_renamed_connection_never_has_two_sockets() {
 
 #[tokio::test]
 async fn what_is_removed_and_added_again_at_once_never_has_two_sockets() {
-    let mut server = Server::start().await;
-    let home = Home::with(&server.connection("crm"));
-    let mut app = home.app().await;
-    server.opened().await;
+    let (mut server, _home, mut app) = with_one("crm").await;
     app.ask(Request::RemoveConnection { connection: "crm".into() }).await;
     app.save(None, form("crm", format!("ws://{}/again", server.address))).await;
     server.opened().await;
@@ -40,10 +34,7 @@ async fn what_is_removed_and_added_again_at_once_never_has_two_sockets() {
 
 #[tokio::test]
 async fn a_pause_goes_where_its_connection_goes() {
-    let mut server = Server::start().await;
-    let home = Home::with(&server.connection("old"));
-    let mut app = home.app().await;
-    server.opened().await;
+    let (mut server, _home, mut app) = with_one("old").await;
     app.ask(Request::Pause { connection: Some("old".into()) }).await;
     server.closed().await;
     let url = format!("ws://{}/", server.address);
@@ -60,10 +51,7 @@ async fn a_pause_goes_where_its_connection_goes() {
 #[tokio::test]
 async fn a_connection_loses_no_message_by_being_changed() {
     const SENT: usize = 50;
-    let mut server = Server::start().await;
-    let home = Home::with(&server.connection("crm"));
-    let mut app = home.app().await;
-    server.opened().await;
+    let (mut server, _home, mut app) = with_one("crm").await;
     app.until(|snapshot| state(snapshot, "crm") == Some(LinkState::Connected)).await;
     for number in 0..SENT {
         server.send(&format!(r#"{{"id":"{number}","text":"{number}"}}"#));
@@ -77,10 +65,7 @@ async fn a_connection_loses_no_message_by_being_changed() {
 
 #[tokio::test]
 async fn what_a_new_name_may_have_missed_is_a_row() {
-    let mut server = Server::start().await;
-    let home = Home::with(&server.connection("old"));
-    let mut app = home.app().await;
-    server.opened().await;
+    let (server, _home, mut app) = with_one("old").await;
     app.until(|snapshot| state(snapshot, "old") == Some(LinkState::Connected)).await;
     app.save(Some("old"), form("new", format!("ws://{}/", server.address))).await;
     // Its server keeps nothing for those who are not there.

@@ -4,15 +4,11 @@ use heartwire_core::listen::Event;
 use heartwire_core::view::LinkState;
 use serde_json::Value;
 
-use crate::home::Home;
-use crate::server::Server;
+use crate::home::with_one;
 
 #[tokio::test]
 async fn the_lines_of_an_outage_have_exactly_the_promised_keys() {
-    let mut server = Server::start().await;
-    let home = Home::with(&server.connection("crm"));
-    let mut app = home.app().await;
-    server.opened().await;
+    let (server, _home, mut app) = with_one("crm").await;
     let connected = |event: &Event| matches!(event, Event::State { state: LinkState::Connected, .. });
     let mut lines = app.events_through(connected).await;
     server.drop_all();

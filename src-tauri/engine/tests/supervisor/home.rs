@@ -15,6 +15,7 @@ use heartwire_engine::supervisor::{self, Handle, Options, Source};
 use tokio::sync::mpsc;
 
 use crate::LIMIT;
+use crate::server::Server;
 
 /// A folder of its own for settings and data.
 pub struct Home {
@@ -116,6 +117,15 @@ impl App {
     pub async fn send(&self, connection: &str, text: &str) -> Reply {
         self.handle.request(Request::Send { connection: connection.into(), text: text.into() }).await
     }
+}
+
+/// A Heartwire with one connection, whose socket its server has.
+pub async fn with_one(name: &str) -> (Server, Home, App) {
+    let mut server = Server::start().await;
+    let home = Home::with(&server.connection(name));
+    let app = home.app().await;
+    server.opened().await;
+    (server, home, app)
 }
 
 /// A connection that the snapshot has for certain.

@@ -25,7 +25,7 @@ use heartwire_core::listen::Event;
 use heartwire_core::settings::{ConnectionForm, FieldErrorCode, HeartbeatForm};
 use heartwire_core::view::{LinkState, ProblemKind, SpanKind};
 
-use home::{Home, connection, state, url};
+use home::{Home, connection, state, url, with_one};
 use server::Server;
 
 /// Far more than anything here takes; a test that waits this long has failed.
@@ -33,10 +33,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 async fn a_message_reaches_the_snapshot_and_the_events_once() {
-    let mut server = Server::start().await;
-    let home = Home::with(&server.connection("crm"));
-    let mut app = home.app().await;
-    server.opened().await;
+    let (server, _home, mut app) = with_one("crm").await;
     server.send(r#"{"id":"7","title":"Lead","text":"Call Ada"}"#);
     server.send(r#"{"id":"7","title":"Lead","text":"Call Ada"}"#);
     server.send(r#"{"id":"8","title":"Lead","text":"Call Bob"}"#);
@@ -54,20 +51,14 @@ async fn a_message_reaches_the_snapshot_and_the_events_once() {
 
 #[tokio::test]
 async fn stopping_closes_every_socket_with_1001() {
-    let mut server = Server::start().await;
-    let home = Home::with(&server.connection("crm"));
-    let app = home.app().await;
-    server.opened().await;
+    let (mut server, _home, app) = with_one("crm").await;
     tokio::time::timeout(Duration::from_secs(3), app.handle.stop()).await.expect("stop is bounded");
     assert_eq!(server.closed().await, Some(1001));
 }
 
 #[tokio::test]
 async fn a_pause_closes_with_1000_and_outlives_a_restart() {
-    let mut server = Server::start().await;
-    let home = Home::with(&server.connection("crm"));
-    let mut app = home.app().await;
-    server.opened().await;
+    let (mut server, home, mut app) = with_one("crm").await;
     app.ask(Request::Pause { connection: Some("crm".into()) }).await;
     assert_eq!(server.closed().await, Some(1000));
     app.until(|snapshot| state(snapshot, "crm") == Some(LinkState::Paused)).await;
@@ -84,10 +75,7 @@ async fn a_pause_closes_with_1000_and_outlives_a_restart() {
 
 #[tokio::test]
 async fn an_outage_becomes_a_history_row_that_survives_a_restart() {
-    let mut server = Server::start().await;
-    let home = Home::with(&server.connection("crm"));
-    let mut app = home.app().await;
-    server.opened().await;
+    let (server, home, mut app) = with_one("crm").await;
     app.until(|snapshot| state(snapshot, "crm") == Some(LinkState::Connected)).await;
     server.drop_all();
     let snapshot = app.until(|snapshot| snapshot.history.first().is_some_and(|row| row.until_ms.is_some())).await;
@@ -193,10 +181,7 @@ async fn with_nothing_configured_the_demo_runs_until_a_connection_is_added() {
 
 #[tokio::test]
 async fn text_is_sent_while_connected_and_refused_otherwise() {
-    let mut server = Server::start().await;
-    let home = Home::with(&server.connection("crm"));
-    let mut app = home.app().await;
-    server.opened().await;
+    let (mut server, _home, mut app) = with_one("crm").await;
     app.until(|snapshot| state(snapshot, "crm") == Some(LinkState::Connected)).await;
     assert_eq!(app.send("crm", "hello").await, Reply::Ok);
     assert_eq!(server.received().await, "hello");

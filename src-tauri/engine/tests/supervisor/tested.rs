@@ -4,15 +4,11 @@ use heartwire_core::control::{FailCode, Reply, Request};
 use heartwire_core::trial::{Outcome, Step};
 use heartwire_core::view::LinkState;
 
-use crate::home::{Home, state};
-use crate::server::Server;
+use crate::home::{Home, state, with_one};
 
 #[tokio::test]
 async fn a_test_has_a_socket_of_its_own_and_leaves_no_trace() {
-    let mut server = Server::start().await;
-    let home = Home::with(&server.connection("crm"));
-    let mut app = home.app().await;
-    server.opened().await;
+    let (mut server, _home, mut app) = with_one("crm").await;
     app.until(|snapshot| state(snapshot, "crm") == Some(LinkState::Connected)).await;
     let handle = app.handle.clone();
     let tested =
