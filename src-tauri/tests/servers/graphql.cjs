@@ -3,10 +3,11 @@
 // subscription to `alert`; {"do":"fail"} and {"do":"finish"} end them, {"do":"close","code":…,"reason":…} the sockets, and
 // {"do":"refuse"} refuses every client from then on, until {"do":"accept"}.
 
-const { createInterface } = require('node:readline');
 const { buildSchema } = require('graphql');
 const { useServer } = require('graphql-ws/use/ws');
 const { WebSocketServer } = require('ws');
+
+const { say, takeOrders } = require('./orders.cjs');
 
 const schema = buildSchema(`
   type Query { nothing: Int }
@@ -18,10 +19,6 @@ const schema = buildSchema(`
 const waiting = new Set();
 const [, , port] = process.argv;
 let refuse = false;
-
-function say(event, more) {
-  process.stdout.write(`${JSON.stringify({ event, ...more })}\n`);
-}
 
 async function* alerts() {
   for (;;) {
@@ -78,9 +75,4 @@ const orders = {
   },
 };
 
-createInterface({ input: process.stdin })
-  .on('line', (line) => {
-    const order = JSON.parse(line);
-    orders[order.do](order);
-  })
-  .on('close', () => process.exit(0));
+takeOrders((order) => orders[order.do](order));

@@ -4,13 +4,10 @@
 // socket. The user "wrong" is refused for the password, "nobody" for not being allowed; the topic "forbidden" is nobody's.
 
 const { createServer } = require('node:http');
-const { createInterface } = require('node:readline');
 const { Aedes } = require('aedes');
 const { WebSocketServer, createWebSocketStream } = require('ws');
 
-function say(event, more) {
-  process.stdout.write(`${JSON.stringify({ event, ...more })}\n`);
-}
+const { say, takeOrders } = require('./orders.cjs');
 
 function refusal(returnCode) {
   return Object.assign(new Error('refused'), { returnCode });
@@ -42,12 +39,7 @@ async function main() {
       for (const socket of sockets.clients) socket.terminate();
     },
   };
-  createInterface({ input: process.stdin })
-    .on('line', (line) => {
-      const order = JSON.parse(line);
-      orders[order.do](order);
-    })
-    .on('close', () => process.exit(0));
+  takeOrders((order) => orders[order.do](order));
   server.listen(0, '127.0.0.1', () => say('listening', { port: server.address().port }));
 }
 

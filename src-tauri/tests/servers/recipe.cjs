@@ -2,8 +2,9 @@
 // stdout and what it is told on stdin are those of recipe.py. Only the heartbeat's answers look different, as they do
 // from one server to the next.
 
-const { createInterface } = require('node:readline');
 const { WebSocketServer } = require('ws');
+
+const { say, takeOrders } = require('./orders.cjs');
 
 const recipes = {
   'heartbeat-echo': { heartbeat: '检测', answer: '检测' },
@@ -16,10 +17,6 @@ const recipe = recipes[name];
 const clients = new Set();
 let count = 0;
 let quiet = false;
-
-function say(event, more) {
-  process.stdout.write(`${JSON.stringify({ event, ...more })}\n`);
-}
 
 const server = new WebSocketServer({ host: '127.0.0.1', port: Number(port ?? 0), perMessageDeflate: false });
 server.on('listening', () => say('listening', { port: server.address().port }));
@@ -50,10 +47,7 @@ const orders = {
   },
 };
 
-createInterface({ input: process.stdin })
-  .on('line', (line) => {
-    const order = JSON.parse(line);
-    if (order.do === 'quiet') quiet = true;
-    for (const socket of clients) orders[order.do](socket, order);
-  })
-  .on('close', () => process.exit(0));
+takeOrders((order) => {
+  if (order.do === 'quiet') quiet = true;
+  for (const socket of clients) orders[order.do](socket, order);
+});

@@ -4,16 +4,13 @@
 // OPTIONS is JSON: `token`, which clients must show; `hello`, to greet them; everything else goes to socket.io.
 
 const { createServer } = require('node:http');
-const { createInterface } = require('node:readline');
 const { Server } = require('socket.io');
+
+const { say, takeOrders } = require('./orders.cjs');
 
 const { token, hello, ...options } = JSON.parse(process.argv[2]);
 const port = Number(process.argv[3] ?? 0);
 const links = new Set();
-
-function say(event, more) {
-  process.stdout.write(`${JSON.stringify({ event, ...more })}\n`);
-}
 
 const server = createServer();
 server.on('connection', (link) => {
@@ -72,8 +69,6 @@ const orders = {
 };
 
 server.listen(port, '127.0.0.1', () => say('listening', { port: server.address().port }));
-createInterface({ input: process.stdin })
-  .on('line', (line) => {
-    for (const order of [JSON.parse(line)].flat()) orders[order.do](order);
-  })
-  .on('close', () => process.exit(0));
+takeOrders((given) => {
+  for (const order of [given].flat()) orders[order.do](order);
+});

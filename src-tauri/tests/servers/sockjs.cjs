@@ -5,10 +5,11 @@
 // `sockjs` proves its own links with pings; with `frames` as if its WebSocket library had none, by the frame `h`.
 
 const { createServer, STATUS_CODES } = require('node:http');
-const { createInterface } = require('node:readline');
 const Faye = require('faye-websocket');
 const sockjs = require('sockjs');
 const { WebSocketServer } = require('ws');
+
+const { say, takeOrders } = require('./orders.cjs');
 
 const [, , status, heartbeat, how] = process.argv;
 const heartbeatAnswer = '{"type":"heartbeat"}';
@@ -18,10 +19,6 @@ let count = 0;
 let quiet = false;
 
 if (how === 'frames') Faye.prototype.ping = () => false;
-
-function say(event, more) {
-  process.stdout.write(`${JSON.stringify({ event, ...more })}\n`);
-}
 
 function welcome(path, connection) {
   const client = { number: ++count, ...connection };
@@ -82,9 +79,4 @@ const orders = {
   },
 };
 
-createInterface({ input: process.stdin })
-  .on('line', (line) => {
-    const order = JSON.parse(line);
-    orders[order.do](order);
-  })
-  .on('close', () => process.exit(0));
+takeOrders((order) => orders[order.do](order));
