@@ -1,5 +1,5 @@
-//! Heartwire's development commands, `cargo xtask run|test|check|bench|autobahn|sim|herd|fuzz|loss`, and what the end-to-end
-//! tests need: a desktop of their own ([`desktop`]), its tray ([`tray`]) and a WebDriver client ([`webdriver`]).
+//! Heartwire's development commands, `cargo xtask run|test|check|bench|autobahn|sim|herd|fuzz|loss`, and what tests need:
+//! servers ([`server`]), a desktop of their own ([`desktop`]), its tray ([`tray`]) and a WebDriver client ([`webdriver`]).
 
 #[cfg(unix)]
 pub mod autobahn;
