@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use heartwire_core::view::{ConnectionView, LinkState, Snapshot};
 use xtask::desktop::Desktop;
-use xtask::process::{Running, eventually};
+use xtask::process::{Running, children, eventually};
 use xtask::webdriver::{Theme, Window};
 
 use crate::listen::HEARTWIRE;
@@ -132,13 +132,6 @@ pub fn descendants(id: u32) -> Vec<u32> {
     let direct = children(id);
     let deeper = direct.iter().flat_map(|child| descendants(*child)).collect::<Vec<_>>();
     [direct, deeper].concat()
-}
-
-fn children(id: u32) -> Vec<u32> {
-    // A task may end while it is looked at.
-    let tasks = fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
-    let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
-    lists.flat_map(|list| list.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<_>>()).collect()
 }
 
 /// Its command line; empty for a zombie.

@@ -38,12 +38,7 @@ impl Running {
 
     /// The processes that it started and that have not ended.
     pub fn children(&self) -> Vec<Pid> {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.id())).into_iter().flatten().flatten();
-        let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
-        let ids = lists.flat_map(|list| list.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<i32>>());
-        // A zombie has no command line.
-        let lives = |id: &i32| fs::read(format!("/proc/{id}/cmdline")).is_ok_and(|line| !line.is_empty());
-        ids.filter(lives).filter_map(Pid::from_raw).collect()
+        children(self.id()).into_iter().filter_map(|id| Pid::from_raw(i32::try_from(id).ok()?)).collect()
     }
 
     /// The command line it was started with.
@@ -133,6 +128,16 @@ pub fn tied(program: &str) -> Command {
     command
 }
 
+/// The processes that this one started and that have not ended.
+pub fn children(id: u32) -> Vec<u32> {
+    // A task may end while it is looked at.
+    let tasks = fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
+    let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    let ids = lists.flat_map(|list| list.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<_>>());
+    // A zombie has no command line.
+    ids.filter(|id| fs::read(format!("/proc/{id}/cmdline")).is_ok_and(|line| !line.is_empty())).collect()
+}
+
 /// A port that nobody listens at; the server that asks for it next gets it.
 pub fn free_port() -> Result<u16, Failure> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Failure::io("looking for a free port"))?;
@@ -194,6 +199,18 @@ mod tests {
             stat.is_none_or(|stat| stat.contains(") Z ")).then_some(())
         };
         eventually("the program to end", Duration::from_secs(5), gone).unwrap();
+    }
+
+    #[test]
+    fn lines_come_as_they_are_said_until_the_program_is_killed() {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "echo one; echo two; exec sleep 600"]).stdout(std::process::Stdio::piped());
+        let mut shell = Running::start(&mut shell).unwrap();
+        let lines = shell.lines();
+        let said = [(); 2].map(|()| lines.recv_timeout(Duration::from_secs(5)).unwrap());
+        assert_eq!(said, ["one", "two"]);
+        shell.kill();
+        assert!(lines.recv().is_err());
     }
 
     #[test]
