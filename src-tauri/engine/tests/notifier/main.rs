@@ -243,7 +243,7 @@ fn hundreds_of_popups_and_failures_leave_nothing_behind() {
     with_own_session("hundreds_of_popups_and_failures_leave_nothing_behind", async |folder| {
         let _bus = Bus::start(&folder);
         let mut service = Service::start(PLAIN).await;
-        let settings = NotifierSettings { show_limit: Duration::from_millis(20), ..quick() };
+        let settings = NotifierSettings { show_limit: Duration::from_millis(200), ..quick() };
         let (notifier, mut events) = Notifier::spawn(settings);
         assert_eq!(next(&mut events).await, NotifierEvent::Available);
         notifier.show(popup("warm-up"));
@@ -256,7 +256,7 @@ fn hundreds_of_popups_and_failures_leave_nothing_behind() {
             service.shown(1 + (round + 1) * 50).await;
             service.set_mood(Mood::Hung);
             notifier.show(popup("hung"));
-            tokio::time::sleep(Duration::from_millis(300)).await;
+            tokio::time::sleep(Duration::from_millis(700)).await;
             service.set_mood(Mood::Fine);
             service.shown(2 + round + (round + 1) * 50).await;
             while events.try_recv().is_ok() {}
