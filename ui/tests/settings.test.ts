@@ -49,6 +49,19 @@ describe('the settings', () => {
     expect(requests(resident, 'save-connection')[0]?.form).toEqual({ url: 'ftp://x', heartbeat: { every: '0s' } });
     await type('field-url', 'wss://x');
     expect(screen.queryByTestId('error-url')).toBeNull();
+    expect(screen.queryByTestId('form-problem')).not.toBeNull();
+  });
+
+  it('ask to check the marked fields only while one is marked', async () => {
+    await open(snapshot({ connections: [connection('x')] }), (request) =>
+      request.kind === 'save-connection' ? { kind: 'invalid', errors: [{ field: 'url', code: 'url-scheme', value: 'ftp://x', message: 'm' }] } : settings(request),
+    );
+    await click('add-connection');
+    await click('preset-by-hand');
+    await click('save');
+    expect(text('form-problem')).toContain('check the marked fields');
+    await type('field-url', 'wss://x');
+    expect(screen.queryByTestId('form-problem')).toBeNull();
   });
 
   it('say what is wrong where a preset has no field for it', async () => {
