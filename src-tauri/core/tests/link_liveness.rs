@@ -254,6 +254,38 @@ fn invariant_10_also_where_only_silence_is_watched() {
 }
 
 #[test]
+fn invariant_10_nor_a_handshake_that_takes_too_long() {
+    let mut rig = Rig::new(settings());
+    rig.input(Input::Start);
+    let (generation, started) = (rig.generation(), rig.at());
+    rig.wait(4_000);
+    rig.input(Input::ReadingPaused(generation));
+    rig.wait(600_000);
+    // Said twice, it counts from the first time.
+    rig.input(Input::ReadingPaused(generation));
+    rig.take();
+    rig.input(Input::ReadingResumed(generation));
+    rig.wait(6_049);
+    assert_eq!((rig.state(), rig.take()), (LinkState::Connecting, vec![]));
+    rig.wait(1);
+    let aborted = rig.times(|output| *output == Output::Abort(generation));
+    assert_eq!(aborted, [started + 600_000 + 10_050], "what was left of its time still counts");
+}
+
+#[test]
+fn invariant_10_a_handshake_that_ends_while_nothing_is_read_begins_no_silence() {
+    let mut rig = Rig::new(settings());
+    rig.input(Input::Start);
+    rig.input(Input::ReadingPaused(rig.generation()));
+    let generation = rig.dial_ok();
+    rig.wait(600_000);
+    assert_eq!(rig.state(), LinkState::Connected);
+    rig.input(Input::ReadingResumed(generation));
+    rig.wait(EVERY + TIMEOUT);
+    assert_eq!(rig.cause(), Some(CauseCode::HeartbeatTimeout));
+}
+
+#[test]
 fn each_ping_has_a_payload_of_its_own() {
     let (mut rig, generation) = Rig::connected(with(|heartbeat| heartbeat.kind = HeartbeatKind::Ping));
     let mut payloads = Vec::new();

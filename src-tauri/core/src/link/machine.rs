@@ -70,6 +70,8 @@ enum Phase {
     },
     Dialing {
         deadline: Moment,
+        /// Since when nothing is read. The handshake cannot go on meanwhile, and that is not the peer's doing.
+        unread_since: Option<Moment>,
         /// Something that a wait would have been cut short for happened meanwhile. A dial from before it may hang on what
         /// is no more; should it fail, the next one comes at once.
         hinted: bool,
@@ -159,7 +161,7 @@ impl Link {
             Phase::Stopped | Phase::Paused => None,
             Phase::Waiting { until, .. } => Some(*until),
             Phase::Blocked { until } => *until,
-            Phase::Dialing { deadline, .. } => Some(*deadline),
+            Phase::Dialing { deadline, unread_since, .. } => unread_since.is_none().then_some(*deadline),
             Phase::Up(vitals) => vitals.next(&self.heartbeat).map(|(at, _)| at),
         }
     }

@@ -105,7 +105,7 @@ pub enum Input {
     Agreed(Generation, Heartbeat),
     /// From now on a handshake can go on from here, until something newer is known; none: from the beginning.
     ResumeFrom(Option<ResumeData>),
-    /// The driver stopped reading because its consumer is full.
+    /// The driver stopped reading because its consumer is full: until it reads again no silence is the peer's.
     ReadingPaused(Generation),
     /// The driver reads again.
     ReadingResumed(Generation),

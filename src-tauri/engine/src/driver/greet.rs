@@ -149,12 +149,7 @@ impl Driver {
         if mem::replace(&mut open.ready, true) {
             return;
         }
-        let reading_paused = open.reading_paused();
         self.input_at(now, Input::DialOk(generation));
-        if reading_paused {
-            // It was paused while the link did not want to know yet.
-            self.input_at(now, Input::ReadingPaused(generation));
-        }
     }
 
     fn give(&mut self, generation: Generation, items: Vec<Item>, cx: &mut Context<'_>) {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use heartwire_core::dialect::{Dialect, Effects, Incoming, Opening};
 use heartwire_core::link::HeartbeatKind;
 use heartwire_core::view::LinkState;
 use socket2::SockRef;
@@ -12,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::rig::{
-    AGES, Clock, EVERY, Link, TIMEOUT, accept, accept_raw, assert_about, connection, frame, listener, patient,
+    AGES, Clock, EVERY, Link, TIMEOUT, Words, accept, accept_raw, assert_about, connection, frame, listener, patient,
     read_to_end,
 };
 
@@ -220,6 +221,41 @@ async fn invariant_10_a_slow_consumer_stops_the_reading_and_not_the_link() {
     }
     assert_eq!(link.times(LinkState::Waiting), 0, "our own paused reading is not the peer's death: {:?}", link.seen);
     let _sink = flood.await.unwrap();
+}
+
+#[tokio::test]
+async fn invariant_10_a_handshake_does_not_fail_while_nobody_takes_what_came_before() {
+    const CONNECT: Duration = Duration::from_millis(500);
+    let (listener, port) = listener().await;
+    let mut connection = patient(port);
+    connection.connect_timeout = CONNECT;
+    let handshake: fn() -> Box<dyn Dialect> = || Box::new(Shaken);
+    let mut link = Link::speaking(connection, heartwire_engine::tls::TlsConfig::platform(), 1, Box::new(handshake));
+    let mut first = accept_raw(&listener).await;
+    // In one piece, so that the socket is over before anybody could have taken the message.
+    let last_words = [frame(1, b"shaken"), frame(1, b"one"), frame(8, &1001_u16.to_be_bytes())].concat();
+    first.write_all(&last_words).await.unwrap();
+    let mut second = accept_raw(&listener).await;
+    second.write_all(&frame(1, b"shaken")).await.unwrap();
+    assert!(timeout(4 * CONNECT, listener.accept()).await.is_err(), "our own paused reading is not the peer's failure");
+    link.until(LinkState::Connected).await;
+    assert_eq!(link.message().await, "one");
+    link.until(LinkState::Connected).await;
+    assert_eq!(link.times(LinkState::Waiting), 1, "{:?}", link.seen);
+}
+
+/// Connected with the text `shaken`; everything else is for [`Words`].
+struct Shaken;
+
+impl Dialect for Shaken {
+    fn opened(&mut self, _: &Opening<'_>, _: &mut Effects) {}
+
+    fn frame(&mut self, frame: Incoming<'_>, effects: &mut Effects) {
+        match frame {
+            Incoming::Text("shaken") => effects.ready = true,
+            _ => Words.frame(frame, effects),
+        }
+    }
 }
 
 #[tokio::test]

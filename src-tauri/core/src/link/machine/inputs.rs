@@ -34,16 +34,8 @@ impl Link {
             Input::HeartbeatAnswered(generation) => self.heartbeat_answered(now, generation),
             Input::Send(id, text) => self.send(now, id, text),
             Input::ResumeFrom(data) => self.resume.set(data),
-            Input::ReadingPaused(generation) => {
-                if let Some(vitals) = self.vitals(generation) {
-                    vitals.reading_paused();
-                }
-            }
-            Input::ReadingResumed(generation) => {
-                if let Some(vitals) = self.vitals(generation) {
-                    vitals.reading_resumed(now);
-                }
-            }
+            Input::ReadingPaused(generation) => self.reading_paused(now, generation),
+            Input::ReadingResumed(generation) => self.reading_resumed(now, generation),
             Input::Agreed(generation, heartbeat) => self.agreed(generation, heartbeat),
             Input::Fatal(generation, cause) => self.fatal(now, generation, cause),
             Input::Timeout => {}
@@ -139,10 +131,15 @@ impl Link {
     }
 
     fn dial_ok(&mut self, now: Moment, generation: Generation) {
-        if generation != self.generation || !matches!(self.phase, Phase::Dialing { .. }) {
+        let Phase::Dialing { unread_since, .. } = self.phase else { return };
+        if generation != self.generation {
             return;
         }
-        self.phase = Phase::Up(Vitals::new(now));
+        let mut vitals = Vitals::new(now);
+        if unread_since.is_some() {
+            vitals.reading_paused();
+        }
+        self.phase = Phase::Up(vitals);
         self.attempt = 0;
         self.announce(LinkState::Connected, None, None);
         for text in &self.settings.on_open {
@@ -176,6 +173,31 @@ impl Link {
         if let Some(round_trip) = self.vitals(generation).and_then(|vitals| vitals.answered(now)) {
             self.resume.accepted();
             self.outputs.push_back(Output::RoundTrip(round_trip));
+        }
+    }
+
+    fn reading_paused(&mut self, now: Moment, generation: Generation) {
+        if generation != self.generation {
+            return;
+        }
+        match &mut self.phase {
+            Phase::Up(vitals) => vitals.reading_paused(),
+            Phase::Dialing { unread_since, .. } => *unread_since = unread_since.or(Some(now)),
+            Phase::Stopped | Phase::Paused | Phase::Waiting { .. } | Phase::Blocked { .. } => {}
+        }
+    }
+
+    fn reading_resumed(&mut self, now: Moment, generation: Generation) {
+        if generation != self.generation {
+            return;
+        }
+        match &mut self.phase {
+            Phase::Up(vitals) => vitals.reading_resumed(now),
+            Phase::Dialing { deadline, unread_since, .. } => {
+                let unread = unread_since.take().map_or(Duration::ZERO, |since| now.since(since));
+                *deadline = *deadline + unread;
+            }
+            Phase::Stopped | Phase::Paused | Phase::Waiting { .. } | Phase::Blocked { .. } => {}
         }
     }
 

@@ -150,7 +150,7 @@ impl Link {
         self.attempt = self.attempt.saturating_add(1);
         self.last_dial = Some(now);
         let deadline = now + self.settings.connect_timeout + CONNECT_GRACE;
-        self.phase = Phase::Dialing { deadline, hinted: false };
+        self.phase = Phase::Dialing { deadline, unread_since: None, hinted: false };
         self.resume.dialled();
         self.heartbeat.clone_from(&self.settings.heartbeat);
         self.outputs.push_back(Output::Dial(self.generation));
