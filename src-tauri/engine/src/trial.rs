@@ -42,7 +42,7 @@ pub async fn run(
         seed: rand::random(),
         dialect: Box::new(Dialects::default().of(&connection)),
         cursor: None,
-        trial: true,
+        passing: true,
         connection,
     };
     let driver = driver::spawn(options, events_sender);

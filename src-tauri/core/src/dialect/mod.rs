@@ -75,8 +75,9 @@ pub struct Opening<'a> {
     pub secret: Option<&'a Secret>,
     /// Nobody can guess it: for names that must be unlike all others.
     pub random: u64,
-    /// The socket is only to be tried out: nothing of it may outlive it at the server.
-    pub trial: bool,
+    /// Nothing of what comes can be kept, so that no mark will be committed: the connection is only tried out, or there is
+    /// no disk. Nothing of the socket may outlive it at the server.
+    pub passing: bool,
 }
 
 /// What a server speaks, on one socket. Every method adds to `effects`, which is otherwise empty.

@@ -49,6 +49,7 @@ fn make(context: &Arc<Context>) -> Box<dyn Dialect> {
         session: Session::default(),
         stage: Stage::Connecting,
         rounds: Rounds::default(),
+        qos: QoS::AtLeastOnce,
         mark: 0,
         changed: false,
         given: false,
@@ -75,6 +76,8 @@ struct Mqtt {
     session: Session,
     stage: Stage,
     rounds: Rounds,
+    /// What is subscribed with.
+    qos: QoS,
     /// The newest mark.
     mark: u64,
     /// The session has changed since the last cursor,

@@ -65,6 +65,9 @@ const LATER: Duration = Duration::from_secs(1);
 /// The longest silence that is agreed to.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// The most acknowledgements that wait for their marks to be committed. Of more the oldest are never sent.
+const UNACKNOWLEDGED_MAX: usize = 10_000;
+
 /// The address of the server's Engine.IO: at its usual path where there is none, and with the version and the transport
 /// that are spoken here.
 fn address(base: &Url, _: u64) -> Url {
@@ -282,6 +285,9 @@ impl SocketIo {
         }
         if let (Some(ack), Some(session)) = (held.ack, self.sessions.get(at)) {
             self.mark += 1;
+            if self.acks.len() >= UNACKNOWLEDGED_MAX {
+                self.acks.pop_front();
+            }
             self.acks.push_back((self.mark, format!("43{}{ack}[]", session.prefix())));
             effects.items.push(Item::Mark(self.mark));
         }

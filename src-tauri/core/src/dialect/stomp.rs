@@ -50,7 +50,8 @@ pub(super) const SPEC: Spec = Spec {
     ..Spec::DEFAULT
 };
 
-/// The most messages that wait to be committed before they can be acknowledged.
+/// The most messages that wait to be committed before they can be acknowledged. Of more the oldest are not acknowledged any
+/// more: the broker sends them again on the next session.
 const UNACKNOWLEDGED_MAX: usize = 100_000;
 
 /// One session.
@@ -65,6 +66,8 @@ struct Stomp {
     answers: bool,
     /// Whether this server's `message-id` outlives the session.
     stable_ids: bool,
+    /// See [`Opening::passing`].
+    passing: bool,
     marks: u64,
     /// What to acknowledge after each mark.
     unacknowledged: VecDeque<(u64, String)>,
@@ -91,6 +94,7 @@ impl Stomp {
             known: BTreeSet::new(),
             answers: false,
             stable_ids: false,
+            passing: false,
             marks: 0,
             unacknowledged: VecDeque::new(),
         }
@@ -123,7 +127,8 @@ impl Stomp {
         self.answers = server.is_some();
         self.stable_ids = server.is_some_and(|server| server.starts_with("ActiveMQ/"));
         for destination in destinations(&self.context) {
-            effects.send(destination.subscribe());
+            // What cannot be kept stays with the broker where that keeps it.
+            effects.send(destination.subscribe(!self.passing || destination.is_durable()));
         }
         let waited_for = destinations(&self.context).filter(|_| self.answers).map(|it| it.name.to_owned());
         self.stage = Stage::Subscribing(waited_for.collect());
@@ -214,6 +219,7 @@ impl Dialect for Stomp {
     fn opened(&mut self, opening: &Opening<'_>, effects: &mut Effects) {
         let known = opening.cursor.map_or("", |cursor| cursor.0.as_str());
         self.known = known.lines().map(str::to_owned).collect();
+        self.passing = opening.passing;
         effects.send(connect(&self.context, opening));
     }
 
@@ -236,10 +242,8 @@ impl Dialect for Stomp {
             self.marks += 1;
             effects.items.push(Item::Mark(self.marks));
         }
-        if self.unacknowledged.len() > UNACKNOWLEDGED_MAX {
-            let text = "messages came faster than they could be kept";
-            effects.end = Some(Cause::new(CauseCode::Protocol, text));
-        }
+        let most = self.unacknowledged.len().min(UNACKNOWLEDGED_MAX);
+        self.unacknowledged.drain(..self.unacknowledged.len() - most);
     }
 
     fn committed(&mut self, mark: u64, effects: &mut Effects) {

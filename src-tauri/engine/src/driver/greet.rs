@@ -60,7 +60,7 @@ impl Driver {
             user: greeting.user.as_deref(),
             secret: greeting.secret.as_ref(),
             random: greeting.random,
-            trial: self.trial,
+            passing: self.passing,
         };
         let mut effects = Effects::default();
         self.dialect.opened(&opening, &mut effects);

@@ -155,8 +155,8 @@ pub struct DriverOptions {
     pub dialect: DialectMaker,
     /// Up to where an earlier driver of this connection was complete.
     pub cursor: Option<ResumeData>,
-    /// The connection is only tried out, beside the one that runs.
-    pub trial: bool,
+    /// Nothing of what comes can be kept: the connection is only tried out, beside the one that runs, or there is no disk.
+    pub passing: bool,
 }
 
 impl DriverOptions {
@@ -169,7 +169,7 @@ impl DriverOptions {
             seed: rand::random(),
             dialect: Box::new(Dialects::default().of(&connection)),
             cursor: None,
-            trial: false,
+            passing: false,
             connection,
         }
     }

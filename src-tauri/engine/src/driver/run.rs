@@ -70,8 +70,8 @@ pub(super) struct Driver {
     pub(super) spec: &'static Spec,
     /// The newest that the dialect gave: where the next socket goes on.
     pub(super) cursor: Option<ResumeData>,
-    /// The connection is only tried out.
-    pub(super) trial: bool,
+    /// See [`DriverOptions::passing`].
+    pub(super) passing: bool,
     /// The heartbeat is what the dialect makes of it,
     pub(super) auto_heartbeat: bool,
     /// and this is what it is made of.
@@ -97,7 +97,7 @@ impl Driver {
         inbox: UnboundedReceiver<Command>,
         events: mpsc::Sender<DriverEvent>,
     ) -> Self {
-        let DriverOptions { id, connection, request, clock, seed, dialect: make_dialect, cursor, trial } = options;
+        let DriverOptions { id, connection, request, clock, seed, dialect: make_dialect, cursor, passing } = options;
         let spec = connection.dialect.spec;
         let heartbeat_kind = connection.heartbeat.kind.clone();
         let settings = LinkSettings {
@@ -111,7 +111,7 @@ impl Driver {
             link: Link::new(settings, seed),
             spec,
             cursor: None,
-            trial,
+            passing,
             auto_heartbeat: connection.dialect.auto_heartbeat,
             heartbeat_kind,
             slept: clock.suspended(),

@@ -140,7 +140,7 @@ impl Run {
         let after = late.then(|| Step::Then(Then::Told(name.clone())));
         let known = self.state.known.get_mut(&name).filter(|known| known.source == *source);
         let mut known = known.map(|known| &mut known.cursor);
-        let now_ms = now_ms();
+        let (now_ms, keeps) = (now_ms(), self.keeps);
         // All of it is committed together: the last cursor says what those before it say, and more.
         let last_cursor = items.iter().rposition(|item| matches!(item, Item::Cursor(_)));
         let steps = items.into_iter().enumerate().filter_map(|(at, item)| {
@@ -162,6 +162,7 @@ impl Run {
                     Step::Entry(Entry::Cursor(name.clone(), Some(cursor)))
                 }
                 Item::CaughtUp(caught_up) => Step::Then(Then::CaughtUp(name.clone(), id, generation, caught_up)),
+                Item::Mark(_) if !keeps => return None,
                 Item::Mark(mark) => Step::Then(Then::Committed(name.clone(), id, generation, mark)),
             })
         });

@@ -53,6 +53,9 @@ pub(super) enum Internal {
 pub struct Run {
     pub(super) state: State,
     pub(super) writes: Writes,
+    /// What is committed is kept as long as it is meant to be. False: there should be a database on disk and is none, so
+    /// that nothing may be acknowledged to a server, which would lose it with this run.
+    pub(super) keeps: bool,
     pub(super) changes: Changes,
     pub(super) vault: Vault,
     pub(super) driver_events_sender: mpsc::Sender<DriverEvent>,
@@ -79,7 +82,7 @@ impl Run {
             Source::Files { paths, environment } => settings_file::load(paths, environment),
             Source::Given(settings) => std::mem::take(settings.as_mut()),
         };
-        let (store, storage_problem) = open_store(options.database.as_deref())?;
+        let Opened { store, keeps, problem } = Opened::at(options.database.as_deref())?;
         let popups = Popups::new(options.notify.as_ref(), &settings.general);
         let (driver_events_sender, driver_events) = mpsc::channel(256);
         let (internal_sender, internal) = mpsc::unbounded_channel();
@@ -87,12 +90,13 @@ impl Run {
         let listener = options.events.clone();
         let environment = std::mem::take(&mut options.environment).open();
         let mut state = State::new(options, settings, environment.clock().clone());
-        state.opening_problem = storage_problem;
+        state.opening_problem = problem;
         let (snapshots, receiver) = watch::channel(Arc::new(state.snapshot()));
         let now = Instant::now();
         let mut run = Self {
             state,
             writes: Writes::new(store),
+            keeps,
             changes: Changes::default(),
             vault,
             driver_events_sender,
@@ -395,15 +399,30 @@ async fn close_store(store: Store, limit: Instant) {
     }
 }
 
-/// The store on disk; in memory, with the reason, where that cannot be.
-fn open_store(path: Option<&std::path::Path>) -> Result<(Store, Option<String>), StoreError> {
-    let Some(path) = path else { return Ok((Store::in_memory()?, None)) };
-    Ok(match Store::open(path) {
-        Ok((store, set_aside)) => (store, set_aside.map(|set_aside| set_aside.to_string())),
-        Err(error) => {
-            (Store::in_memory()?, Some(format!("{error}; until then history is kept only while Heartwire runs")))
-        }
-    })
+struct Opened {
+    store: Store,
+    /// See [`Run::keeps`].
+    keeps: bool,
+    problem: Option<String>,
+}
+
+impl Opened {
+    /// The store on disk; in memory, with the reason, where that cannot be.
+    fn at(path: Option<&std::path::Path>) -> Result<Self, StoreError> {
+        let Some(path) = path else { return Ok(Self { store: Store::in_memory()?, keeps: true, problem: None }) };
+        Ok(match Store::open(path) {
+            Ok((store, set_aside)) => {
+                Self { store, keeps: true, problem: set_aside.map(|set_aside| set_aside.to_string()) }
+            }
+            Err(error) => {
+                let problem = format!(
+                    "{error}; until Heartwire is started again after that, messages are shown and not kept, and nothing is \
+                     acknowledged: a server that waits for it sends its messages again then, and may send few before"
+                );
+                Self { store: Store::in_memory()?, keeps: false, problem: Some(problem) }
+            }
+        })
+    }
 }
 
 /// Hands the oldest event to the listener; waits for ever if there is none or nobody listens.

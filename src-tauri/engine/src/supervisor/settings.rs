@@ -64,7 +64,7 @@ impl Run {
         let credentials = self.credentials(&connection, before);
         let options = DriverOptions {
             cursor: None,
-            trial: false,
+            passing: !self.keeps,
             id,
             request: DialRequest::with(&connection, self.state.tls.of(&connection.tls), credentials.clone()),
             clock: self.state.clock.clone(),

@@ -131,7 +131,7 @@ impl Link {
                 seed: 1,
                 dialect,
                 cursor: None,
-                trial: false,
+                passing: false,
             },
             capacity,
         )

@@ -172,6 +172,28 @@ async fn what_was_published_meanwhile_comes_once_and_in_order() {
 }
 
 #[tokio::test]
+async fn without_a_disk_all_is_shown_and_the_session_that_stays_keeps_it() {
+    // More than a broker sends that waits for acknowledgements: mosquitto 20.
+    const COUNT: usize = 100;
+    for mut broker in brokers("without_a_disk_all_is_shown_and_the_session_that_stays_keeps_it") {
+        let connection = to(broker.port(), &["n"], &json!({}));
+        let mut watch = Watch::start(&connection);
+        watch.until_caught_up(1).await;
+        let cursor = watch.end().await;
+        let mut without = Watch::passing(&connection);
+        without.until_connected().await;
+        for number in 0..COUNT {
+            broker.publish("n", &number.to_string(), 1, false);
+        }
+        without.until_messages(COUNT).await;
+        without.end().await;
+        let mut again = Watch::from(&connection, cursor);
+        assert_eq!(again.until_caught_up(1).await, RECOVERED);
+        assert_eq!(again.messages.len(), COUNT);
+    }
+}
+
+#[tokio::test]
 async fn what_was_not_on_disk_comes_again_after_a_crash() {
     for mut broker in brokers("what_was_not_on_disk_comes_again_after_a_crash") {
         let connection = to(broker.port(), &["n"], &json!({}));

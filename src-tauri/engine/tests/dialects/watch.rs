@@ -50,9 +50,20 @@ impl Watch {
 
     /// Going on from a cursor.
     pub fn from(connection: &Connection, cursor: Option<ResumeData>) -> Self {
-        let (sender, mut from_driver) = mpsc::channel(64);
         let options = DriverOptions::new(ConnectionId(7), connection.clone());
-        let handle = spawn(DriverOptions { cursor: cursor.clone(), ..options }, sender);
+        Self::made_of(DriverOptions { cursor, ..options })
+    }
+
+    /// Where nothing can be kept.
+    pub fn passing(connection: &Connection) -> Self {
+        let options = DriverOptions::new(ConnectionId(7), connection.clone());
+        Self { commits: false, ..Self::made_of(DriverOptions { passing: true, ..options }) }
+    }
+
+    fn made_of(options: DriverOptions) -> Self {
+        let cursor = options.cursor.clone();
+        let (sender, mut from_driver) = mpsc::channel(64);
+        let handle = spawn(options, sender);
         handle.command(Command::Start);
         let (forward, events) = mpsc::channel(64);
         tokio::spawn(async move {

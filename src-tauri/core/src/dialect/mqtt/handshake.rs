@@ -38,7 +38,12 @@ impl Mqtt {
     pub(super) fn connect(&mut self, opening: &Opening<'_>, effects: &mut Effects) {
         self.session = Session::of(opening.cursor, opening.random);
         let mut connect = Connect::new(self.session.client.clone());
-        connect.clean_session = opening.trial;
+        connect.clean_session = opening.passing;
+        if opening.passing {
+            // The session that stays, if there is one, keeps what comes; in this one there is nothing to acknowledge, for
+            // which a broker would wait before it sends more.
+            self.qos = QoS::AtMostOnce;
+        }
         connect.keep_alive = self.keep_alive(effects);
         if let Some(secret) = opening.secret {
             let user = opening.user.unwrap_or(TOKEN_USER);
@@ -86,7 +91,7 @@ impl Mqtt {
         self.stage = Stage::Subscribing { suback: !new.is_empty(), unsuback: !gone.is_empty(), caught_up };
         // What stays is not subscribed to again: the broker would send its retained messages again (MQTT-3.8.4-3).
         if !new.is_empty() {
-            let filters = new.into_iter().map(|path| SubscribeFilter::new(path, QoS::AtLeastOnce)).collect();
+            let filters = new.into_iter().map(|path| SubscribeFilter::new(path, self.qos)).collect();
             send(effects, |out| Subscribe { pkid: SUBSCRIBE_ID, filters }.write(out));
         }
         if !gone.is_empty() {

@@ -10,7 +10,7 @@ use crate::settings::{ConnectionForm, Preset};
 fn opened_at(url: &str, cursor: Option<&str>, user: Option<&str>, secret: Option<&str>) -> (Box<dyn Dialect>, Effects) {
     let mut dialect = crate::dialect::new(&connection("pushover", json!({ "url": url })));
     let (cursor, secret) = (cursor.map(|cursor| ResumeData(cursor.to_owned())), secret.map(Secret::new));
-    let opening = Opening { cursor: cursor.as_ref(), user, secret: secret.as_ref(), random: 7, trial: false };
+    let opening = Opening { cursor: cursor.as_ref(), user, secret: secret.as_ref(), random: 7, passing: false };
     let mut effects = Effects::default();
     dialect.opened(&opening, &mut effects);
     (dialect, effects)

@@ -234,6 +234,22 @@ fn what_the_server_wants_acknowledged_is_on_disk_before() {
 }
 
 #[test]
+fn what_is_never_committed_is_bounded_and_the_newest_is_acknowledged() {
+    let (mut dialect, _) = connected(JOINED);
+    let last = UNACKNOWLEDGED_MAX + 5;
+    for ack in 1..=last {
+        said(dialect.as_mut(), &format!(r#"42{ack}["news","again"]"#));
+    }
+    let mut effects = Effects::default();
+    dialect.committed(u64::MAX, &mut effects);
+    let sent = texts(&effects);
+    assert_eq!(
+        (sent.len(), sent[0].as_str(), sent.last().unwrap()),
+        (UNACKNOWLEDGED_MAX, "436[]", &format!("43{last}[]"))
+    );
+}
+
+#[test]
 fn binary_events_are_complete_or_not_at_all() {
     let (mut dialect, _) = connected(JOINED);
     let binary = |dialect: &mut dyn Dialect, size| {

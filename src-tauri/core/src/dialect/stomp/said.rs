@@ -38,9 +38,10 @@ impl<'a> Destination<'a> {
     }
 
     /// The destination is its own id: a durable subscription must have the same one every time.
-    pub(super) fn subscribe(&self) -> String {
+    pub(super) fn subscribe(&self, acknowledged: bool) -> String {
         let name = escaped(self.name);
-        let mut frame = format!("SUBSCRIBE\nid:{name}\ndestination:{name}\nack:client-individual\nreceipt:{name}\n");
+        let ack = if acknowledged { "client-individual" } else { "auto" };
+        let mut frame = format!("SUBSCRIBE\nid:{name}\ndestination:{name}\nack:{ack}\nreceipt:{name}\n");
         for (name, value) in &self.headers {
             // Writing to a String cannot fail.
             let _ = writeln!(frame, "{}:{}", escaped(name), escaped(value));

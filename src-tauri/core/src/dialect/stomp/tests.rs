@@ -212,6 +212,16 @@ fn a_message_is_acknowledged_once_it_is_kept() {
 }
 
 #[test]
+fn what_cannot_be_kept_is_to_be_acknowledged_only_where_the_broker_keeps_it() {
+    let mut dialect = stomp(&["/queue/a", "/topic/b"]);
+    opened(dialect.as_mut(), &Opening { passing: true, ..Opening::default() });
+    let effects = frame(dialect.as_mut(), RABBIT);
+    let modes: Vec<_> =
+        sent(&effects).iter().map(|frame| frame.lines().find(|line| line.starts_with("ack:"))).collect();
+    assert_eq!(modes, [Some("ack:client-individual"), Some("ack:auto")]);
+}
+
+#[test]
 fn what_the_person_ignores_is_acknowledged_too() {
     let keys = json!({ "subscribe": ["/topic/a"], "message": { "ignore": ["text == 'x'"] } });
     let mut dialect = new(&connection("stomp", keys));
@@ -311,9 +321,14 @@ fn another_version_is_said() {
 #[test]
 fn messages_that_nobody_keeps_do_not_fill_the_memory() {
     let mut dialect = live();
+    let one = frame(dialect.as_mut(), &message("ack:oldest\n", "x"));
     let many = message("ack:1\n", "x").repeat(1_000);
-    let ended = (0..200).find(|_| frame(dialect.as_mut(), &many).end.is_some());
-    assert_eq!(ended, Some(100));
+    let ended = (0..UNACKNOWLEDGED_MAX / 1_000).any(|_| frame(dialect.as_mut(), &many).end.is_some());
+    assert!(one.end.is_none() && !ended, "the broker would only send them all again");
+    let mut effects = Effects::default();
+    dialect.committed(u64::MAX, &mut effects);
+    let sent = sent(&effects);
+    assert!(sent.len() == UNACKNOWLEDGED_MAX && sent.iter().all(|frame| *frame == "ACK\nid:1\n\n\0"));
 }
 
 #[test]

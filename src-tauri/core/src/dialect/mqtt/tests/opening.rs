@@ -14,8 +14,10 @@ fn connect(keys: Value, user: Option<&str>, secret: Option<&str>) -> (Connect, E
     let mut dialect = dialect::new(&connection("mqtt", keys));
     let mut effects = Effects::default();
     let secret = secret.map(Secret::new);
-    dialect
-        .opened(&Opening { cursor: None, user, secret: secret.as_ref(), random: u64::MAX, trial: false }, &mut effects);
+    dialect.opened(
+        &Opening { cursor: None, user, secret: secret.as_ref(), random: u64::MAX, passing: false },
+        &mut effects,
+    );
     let [Packet::Connect(connect)] = &sent(&effects)[..] else { panic!("{effects:?}") };
     (connect.clone(), effects)
 }
@@ -77,6 +79,21 @@ fn the_first_contact_subscribes_and_is_ready_after_the_answer() {
     let expected =
         json!({ "client": "heartwire00000000000007", "filters": ["a/#", "b/+"], "unkept": false, "doubts": [] });
     assert_eq!(cursor, expected);
+}
+
+#[test]
+fn what_cannot_be_kept_comes_in_a_session_of_its_own_that_waits_for_no_acknowledgement() {
+    let mut dialect = dialect::new(&connection("mqtt", json!({ "subscribe": ["n"] })));
+    let mut effects = Effects::default();
+    dialect.opened(&Opening { passing: true, ..Opening::default() }, &mut effects);
+    let [Packet::Connect(connect)] = &sent(&effects)[..] else { panic!("{effects:?}") };
+    assert!(connect.clean_session);
+    let mut socket = Socket { dialect, cursor: None, mark: 0 };
+    let effects = socket.frame(&connack(false));
+    let [Packet::Subscribe(subscribe)] = &sent(&effects)[..] else { panic!("{effects:?}") };
+    assert_eq!(subscribe.filters[0].qos, QoS::AtMostOnce);
+    socket.frame(&packet!(SubAck::new(1, vec![SubscribeReasonCode::Success(QoS::AtMostOnce)])));
+    assert!(matches!(socket.publish(&publish(0, "a")).items[..], [Item::Message(_)]));
 }
 
 #[test]
