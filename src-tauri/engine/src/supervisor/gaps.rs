@@ -113,15 +113,18 @@ impl Run {
             if let Some(known) = self.state.known.get_mut(&name) {
                 known.cursor = cursor;
             }
-            let Some(id) = self.state.find(&name) else { continue };
-            let Some(link) = self.state.links.get_mut(&id) else { continue };
-            tracing::warn!("{name}: begins again from what is on disk, since not everything found a place there");
-            // What the old link still gives comes once more, and is known by its ids; its cursor counts no more.
-            link.source.clear();
-            let connection = link.connection.clone();
-            let new = self.add(connection, Some(id));
-            self.state.order.iter_mut().filter(|place| **place == id).for_each(|place| *place = new);
-            self.state.dirty = true;
+            if let Some(id) = self.state.find(&name)
+                && let Some(link) = self.state.links.get(&id)
+            {
+                tracing::warn!("{name}: begins again from what is on disk, since not everything found a place there");
+                let connection = link.connection.clone();
+                let new = self.add(connection, Some(id));
+                self.state.order.iter_mut().filter(|place| **place == id).for_each(|place| *place = new);
+                self.state.dirty = true;
+            }
+            // Also what gave way a moment ago for another reason.
+            let closing = self.state.stopping.values_mut().filter(|closing| closing.name == name);
+            closing.for_each(|closing| closing.lossy = true);
         }
     }
 
@@ -129,12 +132,12 @@ impl Run {
     /// speaks with the same server.
     pub(super) fn received(&mut self, id: ConnectionId, generation: Generation, items: Vec<Item>) {
         let mut late = false;
-        let (name, source, since_ms) = match (self.state.links.get_mut(&id), self.state.stopping.get(&id)) {
+        let (name, source, lossy, since_ms) = match (self.state.links.get_mut(&id), self.state.stopping.get(&id)) {
             (Some(link), _) => {
                 late = link.gives(generation, &items);
-                (link.connection.name.clone(), &link.source, link.past.gaps.since_ms())
+                (link.connection.name.clone(), &link.source, false, link.past.gaps.since_ms())
             }
-            (None, Some(stopping)) => (stopping.name.clone(), &stopping.source, None),
+            (None, Some(stopping)) => (stopping.name.clone(), &stopping.source, stopping.lossy, None),
             (None, None) => return,
         };
         let after = late.then(|| Step::Then(Then::Told(name.clone())));
@@ -148,7 +151,7 @@ impl Run {
                 Item::Cursor(_) if Some(at) != last_cursor => return None,
                 Item::Message(mut message) => {
                     let at_ms = shown_at(&message, since_ms, now_ms);
-                    if known.is_none() && !source.is_empty() {
+                    if known.is_none() {
                         // Of a server that the connection does not speak with any more: its ids could be the new one's.
                         message.id = None;
                     }
@@ -157,6 +160,8 @@ impl Run {
                 Item::Withdrawn(withdrawal) => {
                     Step::Entry(Entry::Withdrawn { connection: name.clone(), withdrawal, at_ms: now_ms })
                 }
+                // It comes once more, and is known by its ids.
+                Item::Cursor(_) if lossy => return None,
                 Item::Cursor(cursor) => {
                     **known.as_mut()? = Some(cursor.clone());
                     Step::Entry(Entry::Cursor(name.clone(), Some(cursor)))

@@ -152,7 +152,8 @@ impl Run {
             }
             None => next,
         };
-        self.state.stopping.insert(id, Stopping { name: connection.name.clone(), source, next: own_next });
+        let stopping = Stopping { name: connection.name.clone(), source, lossy: false, next: own_next };
+        self.state.stopping.insert(id, stopping);
         let internal = self.internal_sender.clone();
         tokio::spawn(async move {
             driver.join().await;

@@ -26,6 +26,8 @@ pub struct Stopping {
     pub name: String,
     /// and the server they come from.
     pub source: String,
+    /// Something that it gave is lost, and what comes after it begins again from before that: its cursors count no more.
+    pub lossy: bool,
     /// The link that begins when it has ended: never two sockets of one connection.
     pub next: Option<ConnectionId>,
 }

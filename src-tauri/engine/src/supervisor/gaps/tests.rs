@@ -79,13 +79,21 @@ async fn what_is_held_of_a_removed_connection_is_told() {
 
 #[tokio::test]
 async fn what_a_lossy_link_still_gives_does_not_come_twice_and_moves_no_cursor() {
-    let (mut run, id) = with_a_connection().await;
-    run.redial_lossy(vec![("crm".to_owned(), Some(ResumeData("kept".to_owned())))]);
-    let new = run.state.find("crm").unwrap();
-    let message = || Item::Message(Message { id: Some("7".to_owned()), ..Message::new("", "crm", "", 0) });
-    run.received(id, Generation(1), vec![message(), Item::Cursor(ResumeData("passes".to_owned()))]);
-    assert_eq!(run.state.known["crm"].cursor, Some(ResumeData("kept".to_owned())));
-    run.received(new, Generation(1), vec![message()]);
-    told(&mut run).await;
-    assert_eq!(run.writes.store().messages(None, None, 10).await.unwrap().0.len(), 1);
+    for changed in [false, true] {
+        let (mut run, id) = with_a_connection().await;
+        if changed {
+            // The one that lost something gave way before that was known.
+            let connection = run.state.links[&id].connection.clone();
+            let new = run.add(connection, Some(id));
+            run.state.order = vec![new];
+        }
+        run.redial_lossy(vec![("crm".to_owned(), Some(ResumeData("kept".to_owned())))]);
+        let message = || Item::Message(Message { id: Some("7".to_owned()), ..Message::new("", "crm", "", 0) });
+        run.received(id, Generation(1), vec![message(), Item::Cursor(ResumeData("passes".to_owned()))]);
+        assert_eq!(run.state.known["crm"].cursor, Some(ResumeData("kept".to_owned())), "changed: {changed}");
+        let new = run.state.find("crm").unwrap();
+        run.received(new, Generation(1), vec![message()]);
+        told(&mut run).await;
+        assert_eq!(run.writes.store().messages(None, None, 10).await.unwrap().0.len(), 1);
+    }
 }
