@@ -103,12 +103,15 @@ describe('the history', () => {
     expect(text('gap')).toBe('! may be missing');
   });
 
-  it('shows a time in which Heartwire did not run as no outage, and without attempts', async () => {
-    await open(snapshot({ history: [outage(1, 'CRM', { cause: { code: 'not-running', text: 'x' }, attempts: 0 })] }));
+  it.each([
+    ['not-running', 'Heartwire was not running'],
+    ['not-configured', 'This connection was not in the settings'],
+  ])('shows a time without a link as no outage, and without attempts: %s', async (code, words) => {
+    await open(snapshot({ history: [outage(1, 'CRM', { cause: { code, text: 'x' }, attempts: 0 })] }));
     await click('nav-history');
     const row = screen.getByTestId('history-row');
     expect(row.className).toContain('off');
-    expect(within(row).getByText('Heartwire was not running')).toBeTruthy();
+    expect(within(row).getByText(words)).toBeTruthy();
     expect(row.querySelector('.tries')?.textContent).toBe('');
   });
 

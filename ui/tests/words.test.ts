@@ -28,7 +28,7 @@ describe('catalogues', () => {
   });
 
   it('have words for every cause, field error, failure, problem and step of a test the resident can send', () => {
-    const causes = ['dns', 'refused', 'unreachable', 'connect-timeout', 'tls', 'proxy', 'unauthorized', 'heartbeat-timeout', 'reset', 'protocol', 'too-large', 'slept', 'network-changed', 'by-person', 'configuration', 'not-running'];
+    const causes = ['dns', 'refused', 'unreachable', 'connect-timeout', 'tls', 'proxy', 'unauthorized', 'heartbeat-timeout', 'reset', 'protocol', 'too-large', 'slept', 'network-changed', 'by-person', 'configuration', 'not-running', 'not-configured', 'not-stored'];
     const gaps: Record<GapView['state'] | `missing.${Missing}`, true> = { open: true, complete: true, incomplete: true, 'missing.no-replay': true, 'missing.expired': true, 'missing.cursor-lost': true, 'missing.refused': true };
     const arrivals: Record<Exclude<Arrival, 'live'>, true> = { 'caught-up': true, old: true };
     const errors: Record<FieldErrorCode, true> = {

@@ -373,8 +373,9 @@ withdrawn: boolean, };
 export type Missing = "no-replay" | "expired" | "cursor-lost" | "refused";
 
 /**
- * A row of the reconnect history: an outage of a connection, or a time in which Heartwire did not run (its cause has the
- * code `not-running`, and it is no outage).
+ * A row of the reconnect history: an outage of a connection, or a time that is no outage because there was no link that
+ * could have been lost: Heartwire did not run (its cause has the code `not-running`), or the settings did not have the
+ * connection (`not-configured`).
  */
 export type OutageView = {
 /**

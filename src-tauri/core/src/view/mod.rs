@@ -169,8 +169,9 @@ pub struct Span {
     pub until_ms: Option<i64>,
 }
 
-/// A row of the reconnect history: an outage of a connection, or a time in which Heartwire did not run (its cause has the
-/// code `not-running`, and it is no outage).
+/// A row of the reconnect history: an outage of a connection, or a time that is no outage because there was no link that
+/// could have been lost: Heartwire did not run (its cause has the code `not-running`), or the settings did not have the
+/// connection (`not-configured`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(export, export_to = "bindings.ts"))]
 pub struct OutageView {

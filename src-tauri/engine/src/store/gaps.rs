@@ -4,8 +4,8 @@ use heartwire_core::dialect::Missing;
 use heartwire_core::view::GapView;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::Life;
 use super::query::{span_kind, writing};
+use super::{Life, marks};
 
 /// The rows of the history: an outage, or a time in which the program did not run.
 pub(super) const IS_OUTAGE: &str = "kind IN ('down', 'off') AND cause_code IS NOT NULL";
@@ -67,10 +67,11 @@ fn view(recovered: i64, missing: Option<Missing>) -> GapView {
 pub(super) fn lives(database: &Connection) -> rusqlite::Result<Vec<(String, Life)>> {
     let mut names = database.prepare_cached("SELECT DISTINCT connection FROM span WHERE kind = 'up'")?;
     let names = names.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
-    names.into_iter().map(|name| life(database, &name).map(|life| (name, life))).collect()
+    let alive_ms = marks::alive_at(database)?;
+    names.into_iter().map(|name| life(database, &name, alive_ms).map(|life| (name, life))).collect()
 }
 
-fn life(database: &Connection, connection: &str) -> rusqlite::Result<Life> {
+fn life(database: &Connection, connection: &str, alive_ms: i64) -> rusqlite::Result<Life> {
     let up_ms: i64 = database
         .prepare_cached("SELECT max(coalesce(until_ms, from_ms)) FROM span WHERE connection = ?1 AND kind = 'up'")?
         .query_row([connection], |row| row.get(0))?;
@@ -86,5 +87,6 @@ fn life(database: &Connection, connection: &str) -> rusqlite::Result<Life> {
         .query_row([connection], |row| Ok((span_kind(row, 0)?, row.get(1)?)))
         .optional()?;
     let (last, ended_ms) = last.map_or((None, up_ms), |(kind, ended_ms)| (Some(kind), ended_ms));
-    Ok(Life { missing_since_ms: open_ms.map_or(up_ms, |open_ms| open_ms.min(up_ms)), last, ended_ms })
+    let missing_since_ms = open_ms.map_or(up_ms, |open_ms| open_ms.min(up_ms));
+    Ok(Life { missing_since_ms, last, ended_ms, ran_to_the_end: ended_ms >= alive_ms })
 }

@@ -11,6 +11,11 @@ pub(super) fn alive(database: &Connection, at_ms: i64) -> rusqlite::Result<()> {
     write_unsynced(database, "INSERT INTO alive VALUES (1, ?1) ON CONFLICT DO UPDATE SET at_ms = ?1", at_ms)
 }
 
+/// When the program last said that it runs; 0 in a new database.
+pub(super) fn alive_at(database: &Connection) -> rusqlite::Result<i64> {
+    database.prepare_cached("SELECT coalesce((SELECT at_ms FROM alive), 0)")?.query_row([], |row| row.get(0))
+}
+
 pub(super) fn notified_up_to(database: &Connection) -> rusqlite::Result<i64> {
     // The row is there from the first moment. Where it is missing nevertheless, nobody wants to see everything again.
     let sql = "SELECT coalesce((SELECT up_to FROM notified), (SELECT max(id) FROM message), 0)";

@@ -65,7 +65,7 @@ pub struct Stored {
     pub message: Message,
 }
 
-/// How a connection was left when the program last ended.
+/// How a connection was left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Life {
     /// Since when its messages are not known to be complete, in milliseconds since the Unix epoch.
@@ -74,6 +74,8 @@ pub struct Life {
     pub last: Option<SpanKind>,
     /// When that ended.
     pub ended_ms: i64,
+    /// The program ended with it; else it was removed before.
+    pub ran_to_the_end: bool,
 }
 
 /// A span of a connection's life that begins.
@@ -193,9 +195,13 @@ impl Store {
         self.run(move |database| marks::due_after(database, id, limit)).await
     }
 
-    /// Ends every open span: before an orderly end of the program.
+    /// Ends every open span, and notes that the program ran until then: before its orderly end.
     pub async fn close_spans(&self, at_ms: i64) -> Result<(), StoreError> {
-        self.run(move |database| query::end_spans(database, None, at_ms)).await
+        self.run(move |database| {
+            query::end_spans(database, None, at_ms)?;
+            marks::alive(database, at_ms)
+        })
+        .await
     }
 
     /// Up to `limit` outages with ids below `before`, newest first, and whether there are older ones; among them the times

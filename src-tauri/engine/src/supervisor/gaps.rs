@@ -11,7 +11,7 @@ use heartwire_core::message::{Arrival, Message};
 use heartwire_core::settings::{Connection, shown_url};
 use ring::digest::{SHA256, digest};
 
-use super::links::{LinkRecord, now_ms, timestamp};
+use super::links::{GivesWay, LinkRecord, now_ms, timestamp};
 use super::run::Run;
 use super::writes::{Step, Then, Write};
 use crate::driver::{Command, ConnectionId};
@@ -118,7 +118,7 @@ impl Run {
             {
                 tracing::warn!("{name}: begins again from what is on disk, since not everything found a place there");
                 let connection = link.connection.clone();
-                let new = self.add(connection, Some(id));
+                let new = self.add(connection, Some((id, GivesWay::Lossy)));
                 self.state.order.iter_mut().filter(|place| **place == id).for_each(|place| *place = new);
                 self.state.dirty = true;
             }

@@ -20,8 +20,11 @@ use crate::store::{BeginSpan, Life};
 /// The day that a strip shows.
 pub const STRIP_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// The code of the cause of a span in which the program did not run.
+/// The codes of causes that only rows of the history have: the program did not run, the settings did not have the
+/// connection, and something found no place on the disk.
 const NOT_RUNNING: &str = "not-running";
+const NOT_CONFIGURED: &str = "not-configured";
+const NOT_STORED: &str = "not-stored";
 
 /// The most spans of a day that are kept in memory for a strip of at most 200 parts.
 const MOST_SPANS: usize = 2_000;
@@ -63,6 +66,15 @@ pub struct Past {
     pub last_message: Option<LastMessage>,
 }
 
+/// Why a link gives way to another of its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GivesWay {
+    /// The person changed the connection.
+    Changed,
+    /// Something that it gave found no place on the disk, and the other begins again from what did.
+    Lossy,
+}
+
 /// What a status change means for the store and for listeners.
 pub struct Changed {
     /// When the last span ended, if that was before the next one begins: this computer was asleep in between.
@@ -81,6 +93,22 @@ impl Past {
     /// Whether a span lasts.
     pub fn lasts(&self) -> bool {
         self.open.is_some()
+    }
+
+    /// How a connection is left that is removed now, if it was ever up.
+    pub fn life(&self, now_ms: i64) -> Option<Life> {
+        let last = self.open.map(|(kind, _)| kind);
+        let missing_since_ms = self.gaps.since_ms().or((last == Some(SpanKind::Up)).then_some(now_ms))?;
+        Some(Life { missing_since_ms, last, ended_ms: now_ms, ran_to_the_end: false })
+    }
+}
+
+impl GivesWay {
+    fn cause(self) -> CauseView {
+        match self {
+            Self::Changed => Cause::new(CauseCode::ByPerson, "the settings of this connection were changed").view(),
+            Self::Lossy => own_cause(NOT_STORED, "the disk did not take everything; the connection is made anew"),
+        }
     }
 }
 
@@ -114,25 +142,28 @@ impl LinkRecord {
         self.past.last_message = self.past.last_message.take().or(last_message);
     }
 
-    /// Takes over from the link that this one replaces because the person changed the connection's settings. An outage
-    /// goes on; a link that was up is down until the new one is up.
-    pub fn take_over(&mut self, past: Past, now_ms: i64) -> Option<BeginSpan> {
+    /// Takes over from the link that this one replaces. An outage goes on; a link that was up is down until the new one is
+    /// up.
+    pub fn take_over(&mut self, past: Past, why: GivesWay, now_ms: i64) -> Option<BeginSpan> {
         self.past = past;
         self.past.gaps.of_an_earlier_link();
         matches!(self.past.open, Some((SpanKind::Up, _))).then(|| {
-            let cause = Cause::new(CauseCode::ByPerson, "the settings of this connection were changed");
             self.begin_span(SpanKind::Down, now_ms);
             self.past.gaps.taken_over(now_ms);
-            self.span(SpanKind::Down, Some(cause.view()), 0, now_ms)
+            self.span(SpanKind::Down, Some(why.cause()), 0, now_ms)
         })
     }
 
-    /// What an earlier run of the program left. Some: a span in which it did not run.
+    /// What an earlier link of this name left, in this run of the program or in another. Some: a span in which there was none.
     pub fn revive(&mut self, life: Life) -> Option<BeginSpan> {
         self.past.gaps.taken_over(life.missing_since_ms);
         // What the person paused is not missed.
         (life.last != Some(SpanKind::Paused)).then(|| {
-            let cause = CauseView { code: NOT_RUNNING.to_owned(), text: "Heartwire was not running".to_owned() };
+            let cause = if life.ran_to_the_end {
+                own_cause(NOT_RUNNING, "Heartwire was not running")
+            } else {
+                own_cause(NOT_CONFIGURED, "this connection was not in the settings")
+            };
             self.begin_span(SpanKind::Off, life.ended_ms);
             self.span(SpanKind::Off, Some(cause), 0, life.ended_ms)
         })
@@ -140,7 +171,7 @@ impl LinkRecord {
 
     /// Takes over the gaps of a connection that has a new name now. Some: it was up, and is down until the new link is.
     pub fn take_over_gaps(&mut self, past: Past, now_ms: i64) -> Option<BeginSpan> {
-        let span = self.take_over(past, now_ms);
+        let span = self.take_over(past, GivesWay::Changed, now_ms);
         // The day of the old name stays with it.
         let open = self.past.open;
         self.past.spans.retain(|span| open.is_some_and(|(_, from_ms)| span.from_ms >= from_ms));
@@ -303,6 +334,10 @@ impl LinkRecord {
             },
         }
     }
+}
+
+fn own_cause(code: &str, text: &str) -> CauseView {
+    CauseView { code: code.to_owned(), text: text.to_owned() }
 }
 
 /// The wall clock, in milliseconds since the Unix epoch.

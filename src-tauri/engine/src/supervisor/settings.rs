@@ -6,7 +6,7 @@ use heartwire_core::dialect::Missing;
 use heartwire_core::settings::Connection;
 
 use super::demo;
-use super::links::{LinkRecord, Past, STRIP_MS, now_ms};
+use super::links::{GivesWay, LinkRecord, Past, STRIP_MS, now_ms};
 use super::run::{Internal, Run};
 use super::state::{State, Stopping};
 use super::writes::Write;
@@ -24,11 +24,12 @@ impl Run {
             let earlier = renamed.filter(|(_, to)| *to == connection.name).map(|(from, _)| from);
             let before = old.remove(&connection.name).or_else(|| old.remove(earlier?));
             let same = before.filter(|id| self.state.links.get(id).is_some_and(|link| link.connection == connection));
-            order.push(same.unwrap_or_else(|| self.add(connection, before)));
+            order.push(same.unwrap_or_else(|| self.add(connection, before.map(|before| (before, GivesWay::Changed)))));
         }
         for id in old.into_values() {
             if let Some((name, past)) = self.retire(id, None) {
                 self.end_span(name.clone(), &past);
+                self.state.lives.extend(past.life(now_ms()).map(|life| (name.clone(), life)));
                 // Nobody will ask for what it missed any more.
                 self.writes.push(Write::Gaps(name, (0, now_ms()), Some(Missing::CursorLost)));
             }
@@ -57,7 +58,8 @@ impl Run {
 
     /// Adds a link, which begins when no socket of the same connection is open any more: of the one that it replaces,
     /// or of one of its name that was removed a moment ago.
-    pub(super) fn add(&mut self, connection: Connection, before: Option<ConnectionId>) -> ConnectionId {
+    pub(super) fn add(&mut self, connection: Connection, before: Option<(ConnectionId, GivesWay)>) -> ConnectionId {
+        let (before, why) = before.unzip();
         let id = self.state.fresh_id();
         let name = connection.name.clone();
         tracing::info!("{name}: {}", State::logged_address(&connection));
@@ -77,7 +79,7 @@ impl Run {
         self.speaks_with(&name, &link.source);
         match before.and_then(|before| self.retire(before, Some(id))) {
             Some((same, past)) if same == name => {
-                if let Some(span) = link.take_over(past, now_ms()) {
+                if let Some(span) = why.and_then(|why| link.take_over(past, why, now_ms())) {
                     self.writes.push(Write::BeginSpan(span));
                 }
             }

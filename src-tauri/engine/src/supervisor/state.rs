@@ -51,7 +51,7 @@ pub struct State {
     pub dialects: Dialects,
     /// Of each connection that ever ran, by name.
     pub known: BTreeMap<String, Known>,
-    /// How an earlier run left its connections, until they run in this one.
+    /// How connections were left that do not run now, by an earlier run or when they were removed.
     pub lives: BTreeMap<String, Life>,
     history: VecDeque<OutageView>,
     messages: VecDeque<MessageView>,

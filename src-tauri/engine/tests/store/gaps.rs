@@ -70,7 +70,7 @@ async fn a_time_in_which_the_program_did_not_run_is_a_row_and_its_gap_goes_on_af
 
     let (store, _) = Store::open(&path).unwrap();
     let lives = store.lives().await.unwrap();
-    let life = Life { missing_since_ms: NOW + 70, last: Some(SpanKind::Up), ended_ms: NOW + 70 };
+    let life = Life { missing_since_ms: NOW + 70, last: Some(SpanKind::Up), ended_ms: NOW + 70, ran_to_the_end: true };
     assert_eq!(lives, [("crm".to_owned(), life)], "it ran when the last message came");
     let cause = Some(CauseView { code: "not-running".to_owned(), text: "Heartwire was not running".to_owned() });
     let off = BeginSpan { connection: "crm".into(), at_ms: NOW + 70, kind: SpanKind::Off, cause, attempts: 0 };
@@ -85,6 +85,29 @@ async fn a_time_in_which_the_program_did_not_run_is_a_row_and_its_gap_goes_on_af
     assert_eq!((life.missing_since_ms, life.ended_ms), (NOW + 70, NOW + 550), "the first gap was never closed");
     store.close_gaps("crm".to_owned(), (NOW + 70, NOW + 600), Some(Missing::NoReplay)).await.unwrap();
     assert_eq!(gaps(&store).await, [GapView::Incomplete { recovered: 0, missing: Missing::NoReplay }]);
+}
+
+#[tokio::test]
+async fn what_was_removed_while_the_program_ran_did_not_run_to_its_end() {
+    for orderly in [true, false] {
+        let (_folder, path) = place();
+        let (store, _) = Store::open(&path).unwrap();
+        for name in ["kept", "removed"] {
+            store.begin_span(span(name, NOW, SpanKind::Up)).await.unwrap();
+        }
+        store.alive(NOW + 10).await.unwrap();
+        store.end_span("removed".to_owned(), NOW + 20).await.unwrap();
+        if orderly {
+            store.close_spans(NOW + 30).await.unwrap();
+        } else {
+            store.alive(NOW + 30).await.unwrap();
+        }
+        drop(store);
+        let (store, _) = Store::open(&path).unwrap();
+        let lives: Vec<_> =
+            store.lives().await.unwrap().into_iter().map(|(name, life)| (name, life.ran_to_the_end)).collect();
+        assert_eq!(lives, [("kept".to_owned(), true), ("removed".to_owned(), false)], "orderly: {orderly}");
+    }
 }
 
 #[tokio::test]

@@ -99,6 +99,33 @@ async fn the_gap_of_what_is_renamed_or_removed_while_down_does_not_stay_open() {
 }
 
 #[tokio::test]
+async fn a_time_without_the_connection_says_so_and_one_without_heartwire_too() {
+    let mut server = Server::start().await;
+    let other = Server::start().await;
+    let home = Home::with(&(server.connection("crm") + &other.connection("kept")));
+    let url = format!("ws://{}/", server.address);
+    let connected =
+        |snapshot: &Snapshot| ["crm", "kept"].iter().all(|name| state(snapshot, name) == Some(LinkState::Connected));
+    let known = |snapshot: &Snapshot| gaps(snapshot).iter().all(|(_, gap)| is_missing(*gap));
+    let mut app = home.app().await;
+    app.until(connected).await;
+    app.ask(Request::RemoveConnection { connection: "crm".into() }).await;
+    server.closed().await;
+    app.save(None, form("crm", url.clone())).await;
+    let snapshot = app.until(|snapshot| connected(snapshot) && !snapshot.history.is_empty() && known(snapshot)).await;
+    assert_eq!(causes(&snapshot), [("crm", "not-configured")], "in one run");
+
+    app.ask(Request::RemoveConnection { connection: "crm".into() }).await;
+    app.handle.stop().await;
+    let mut app = home.app().await;
+    app.until(|snapshot| state(snapshot, "kept") == Some(LinkState::Connected)).await;
+    app.save(None, form("crm", url)).await;
+    let snapshot = app.until(|snapshot| connected(snapshot) && causes(snapshot).len() == 3 && known(snapshot)).await;
+    assert_eq!(causes(&snapshot)[..2], [("crm", "not-configured"), ("kept", "not-running")], "over a restart");
+    app.handle.stop().await;
+}
+
+#[tokio::test]
 async fn an_outage_before_the_first_contact_does_not_stay_open() {
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let reconnect = "reconnect = { fixed = \"300ms\", jitter = \"none\" }\n";
@@ -112,6 +139,10 @@ async fn an_outage_before_the_first_contact_does_not_stay_open() {
 
 fn gaps(snapshot: &Snapshot) -> Vec<(String, GapView)> {
     snapshot.history.iter().map(|row| (row.connection.clone(), row.gap)).collect()
+}
+
+fn causes(snapshot: &Snapshot) -> Vec<(&str, &str)> {
+    snapshot.history.iter().map(|row| (row.connection.as_str(), row.cause.code.as_str())).collect()
 }
 
 fn is_missing(gap: GapView) -> bool {

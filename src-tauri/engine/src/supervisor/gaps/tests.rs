@@ -1,9 +1,14 @@
 //! When what was missed is told.
 
+use std::time::Duration;
+
+use heartwire_core::link::LinkStatus;
 use heartwire_core::settings::{ConnectionForm, resolve};
+use heartwire_core::view::LinkState;
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::driver::{DriverEvent, DriverEventKind};
 use crate::environment::{Environment, EnvironmentSource};
 use crate::secrets::Keyring;
 use crate::settings_file::{Loaded, defaults, presets};
@@ -84,7 +89,7 @@ async fn what_a_lossy_link_still_gives_does_not_come_twice_and_moves_no_cursor()
         if changed {
             // The one that lost something gave way before that was known.
             let connection = run.state.links[&id].connection.clone();
-            let new = run.add(connection, Some(id));
+            let new = run.add(connection, Some((id, GivesWay::Changed)));
             run.state.order = vec![new];
         }
         run.redial_lossy(vec![("crm".to_owned(), Some(ResumeData("kept".to_owned())))]);
@@ -96,4 +101,23 @@ async fn what_a_lossy_link_still_gives_does_not_come_twice_and_moves_no_cursor()
         told(&mut run).await;
         assert_eq!(run.writes.store().messages(None, None, 10).await.unwrap().0.len(), 1);
     }
+}
+
+#[tokio::test]
+async fn the_row_of_a_link_that_begins_again_after_a_full_disk_says_why() {
+    let (mut run, id) = with_a_connection().await;
+    let status = LinkStatus {
+        state: LinkState::Connected,
+        generation: Generation(1),
+        attempt: 0,
+        retry_at: None,
+        cause: None,
+        silent_for: Duration::ZERO,
+    };
+    run.driver_event(DriverEvent { id, kind: DriverEventKind::Status(status, None) });
+    run.redial_lossy(vec![("crm".to_owned(), None)]);
+    told(&mut run).await;
+    let rows = run.writes.store().history(None, None, 10).await.unwrap().0;
+    let causes: Vec<_> = rows.iter().map(|row| row.cause.code.as_str()).collect();
+    assert_eq!(causes, ["not-stored"]);
 }
