@@ -5,32 +5,32 @@ use heartwire_core::view::GapView;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::query::{span_kind, writing};
-use super::{Life, marks};
+use super::{GapRows, Life, marks};
 
 /// The rows of the history: an outage, or a time in which the program did not run.
 pub(super) const IS_OUTAGE: &str = "kind IN ('down', 'off') AND cause_code IS NOT NULL";
 
-/// Ends the connection's open gaps that begin before `to_ms`: what is missing from them, if anything is. Each row gets the
-/// messages that were sent in its time and came afterwards.
+/// Ends open gaps of the connection. Each row gets the messages that were sent in its time and came afterwards.
 pub(super) fn close_gaps(
     database: &mut Connection,
     connection: &str,
-    (from_ms, to_ms): (i64, i64),
+    GapRows { since_ms: first_since_ms, before_ms }: GapRows,
     missing: Option<Missing>,
 ) -> rusqlite::Result<Vec<(i64, GapView)>> {
     let transaction = writing(database)?;
     let open = transaction
         .prepare_cached(&format!(
             "SELECT id, from_ms FROM span
-             WHERE connection = ?1 AND {IS_OUTAGE} AND gap IS NULL AND until_ms IS NOT NULL AND from_ms < ?2
+             WHERE connection = ?1 AND {IS_OUTAGE} AND gap IS NULL AND until_ms IS NOT NULL
+             AND (?2 IS NULL OR from_ms < ?2)
              ORDER BY id"
         ))?
-        .query_map(params![connection, to_ms], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .query_map(params![connection, before_ms], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<Vec<(i64, i64)>>>()?;
     let mut closed = Vec::with_capacity(open.len());
     for (at, &(id, begun_ms)) in open.iter().enumerate() {
         // The first has all that was sent since messages were last known to be complete, the last all that is newer.
-        let since_ms = if at == 0 { from_ms.min(begun_ms) } else { begun_ms };
+        let since_ms = first_since_ms.filter(|_| at == 0).map_or(begun_ms, |since_ms| since_ms.min(begun_ms));
         let until_ms = open.get(at + 1).map_or(i64::MAX, |(_, next_ms)| *next_ms);
         let recovered: i64 = transaction
             .prepare_cached(

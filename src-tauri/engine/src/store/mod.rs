@@ -78,6 +78,15 @@ pub struct Life {
     pub ran_to_the_end: bool,
 }
 
+/// Rows of a connection whose open gaps end together: unless it is said otherwise, all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GapRows {
+    /// Messages may be missing since then though the first row begins later: it has what was sent in between.
+    pub since_ms: Option<i64>,
+    /// Those of rows that begin before this.
+    pub before_ms: Option<i64>,
+}
+
 /// A span of a connection's life that begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BeginSpan {
@@ -136,15 +145,14 @@ impl Store {
         self.run(|database| entry::sources(database)).await
     }
 
-    /// Ends the connection's open gaps that begin between these times: what is missing from them, if anything is. Returns
-    /// their rows.
+    /// Ends open gaps of the connection: what is missing from them, if anything is. Returns their rows.
     pub async fn close_gaps(
         &self,
         connection: String,
-        between_ms: (i64, i64),
+        rows: GapRows,
         missing: Option<Missing>,
     ) -> Result<Vec<(i64, GapView)>, StoreError> {
-        self.run(move |database| gaps::close_gaps(database, &connection, between_ms, missing)).await
+        self.run(move |database| gaps::close_gaps(database, &connection, rows, missing)).await
     }
 
     /// How each connection was left that was ever up.

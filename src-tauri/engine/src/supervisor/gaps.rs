@@ -15,7 +15,7 @@ use super::links::{GivesWay, LinkRecord, now_ms, timestamp};
 use super::run::Run;
 use super::writes::{Step, Then, Write};
 use crate::driver::{Command, ConnectionId};
-use crate::store::{Entry, NewMessage};
+use crate::store::{Entry, GapRows, NewMessage};
 
 /// The server that a connection speaks with, and how far its messages are complete there.
 #[derive(Clone, Debug)]
@@ -75,6 +75,11 @@ impl OpenGaps {
         self.0.first().map(|gap| gap.since_ms)
     }
 
+    /// All of them.
+    pub fn rows(&self) -> GapRows {
+        GapRows { since_ms: self.since_ms(), before_ms: None }
+    }
+
     /// Ends what lies before the socket of this generation. Since when that was.
     fn close(&mut self, by: Generation) -> Option<i64> {
         let since_ms = self.since_ms()?;
@@ -86,10 +91,8 @@ impl OpenGaps {
 
 /// What became of a gap.
 pub struct Closed {
-    /// Since when messages might have been missing,
-    pub from_ms: i64,
-    /// and until when.
-    pub to_ms: i64,
+    /// Its rows.
+    pub rows: GapRows,
     /// Why they still might be.
     pub missing: Option<Missing>,
     /// For the listener.
@@ -199,12 +202,11 @@ impl Run {
                 self.popups.caught_up(&name);
                 let Some(link) = self.state.links.get_mut(&id) else { return };
                 if let Some(closed) = link.caught_up(generation, caught_up, now_ms()) {
-                    self.writes.push(Write::Gaps(name, (closed.from_ms, closed.to_ms), closed.missing));
+                    self.writes.push(Write::Gaps(name, closed.rows, closed.missing));
                     self.state.emit([closed.event]);
                 } else if link.past.gaps.since_ms().is_none() {
                     // An outage before the first contact: nothing of it was ever to come.
-                    let until_ms = link.past.connected_ms;
-                    self.writes.push(Write::Gaps(name, (until_ms, until_ms), None));
+                    self.writes.push(Write::Gaps(name, GapRows::default(), None));
                 }
                 self.state.dirty = true;
             }
@@ -232,7 +234,8 @@ impl LinkRecord {
     pub(super) fn caught_up(&mut self, generation: Generation, caught_up: CaughtUp, now_ms: i64) -> Option<Closed> {
         let recovered = std::mem::take(&mut self.past.recovered);
         let from_ms = self.past.gaps.close(generation)?;
-        let to_ms = self.past.gaps.since_ms().unwrap_or(self.past.connected_ms);
+        // Nothing but a later gap bounds its rows: the clock may have been set back meanwhile.
+        let next_ms = self.past.gaps.since_ms();
         let missing = match caught_up {
             // It was connected before, but nobody knows any more how far it was.
             CaughtUp::FirstContact => Some(Missing::CursorLost),
@@ -247,12 +250,12 @@ impl LinkRecord {
             at: timestamp(now_ms),
             connection: self.connection.name.clone(),
             from: timestamp(from_ms),
-            to: timestamp(to_ms),
+            to: timestamp(next_ms.unwrap_or(self.past.connected_ms).max(from_ms)),
             recovered,
             complete: missing.is_none(),
             missing,
         };
-        Some(Closed { from_ms, to_ms, missing, event })
+        Some(Closed { rows: GapRows { since_ms: Some(from_ms), before_ms: next_ms }, missing, event })
     }
 }
 

@@ -31,7 +31,7 @@ impl Run {
                 self.end_span(name.clone(), &past);
                 self.state.lives.extend(past.life(now_ms()).map(|life| (name.clone(), life)));
                 // Nobody will ask for what it missed any more.
-                self.writes.push(Write::Gaps(name, (0, now_ms()), Some(Missing::CursorLost)));
+                self.writes.push(Write::Gaps(name, past.gaps.rows(), Some(Missing::CursorLost)));
             }
         }
         self.state.order = order;
@@ -85,7 +85,7 @@ impl Run {
             }
             Some((other, past)) => {
                 self.end_span(other.clone(), &past);
-                self.writes.push(Write::Gaps(other, (0, now_ms()), Some(Missing::CursorLost)));
+                self.writes.push(Write::Gaps(other, past.gaps.rows(), Some(Missing::CursorLost)));
                 if let Some(span) = link.take_over_gaps(past, now_ms()) {
                     self.writes.push(Write::BeginSpan(span));
                 }

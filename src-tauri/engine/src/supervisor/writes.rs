@@ -16,7 +16,7 @@ use heartwire_core::view::GapView;
 use tokio::time::Instant;
 
 use crate::driver::ConnectionId;
-use crate::store::{BeginSpan, Entry, Store, StoreError, Unwritten, Written};
+use crate::store::{BeginSpan, Entry, GapRows, Store, StoreError, Unwritten, Written};
 
 /// Steps waiting for the store above which links stop reading; and the most that are kept while the disk refuses them.
 const MOST_STEPS: usize = 10_000;
@@ -67,8 +67,8 @@ pub enum Write {
     EndSpan(String, i64),
     /// Attempts of the connection's outage that lasts.
     Attempts(String, u32),
-    /// What is missing from the connection's gaps between these times.
-    Gaps(String, (i64, i64), Option<Missing>),
+    /// What is missing from the gaps of these rows of the connection.
+    Gaps(String, GapRows, Option<Missing>),
     Paused(String, bool),
 }
 
@@ -412,8 +412,8 @@ async fn store_one(store: &Store, write: &Write, row: Option<i64>) -> Result<Out
                 return Ok(Outcome::Attempts(row, *attempts));
             }
         }
-        Write::Gaps(connection, between_ms, missing) => {
-            return Ok(Outcome::Gaps(store.close_gaps(connection.clone(), *between_ms, *missing).await?));
+        Write::Gaps(connection, rows, missing) => {
+            return Ok(Outcome::Gaps(store.close_gaps(connection.clone(), *rows, *missing).await?));
         }
         Write::Paused(connection, paused) => store.set_paused(connection.clone(), *paused).await?,
     }

@@ -4,7 +4,7 @@ use heartwire_core::cause::CauseView;
 use heartwire_core::dialect::Missing;
 use heartwire_core::message::Arrival;
 use heartwire_core::view::{GapView, SpanKind};
-use heartwire_engine::store::{BeginSpan, Entry, Life, Store};
+use heartwire_engine::store::{BeginSpan, Entry, GapRows, Life, Store};
 
 use super::{NOW, commit, outage, place, span, text};
 
@@ -24,6 +24,10 @@ async fn caught_up(store: &Store, at_ms: &[i64]) {
     commit(store, at_ms.iter().map(message).collect()).await;
 }
 
+fn between(since_ms: i64, before_ms: i64) -> GapRows {
+    GapRows { since_ms: Some(NOW + since_ms), before_ms: Some(NOW + before_ms) }
+}
+
 #[tokio::test]
 async fn each_outage_has_the_messages_that_were_sent_in_its_time() {
     let store = Store::in_memory().unwrap();
@@ -40,21 +44,37 @@ async fn each_outage_has_the_messages_that_were_sent_in_its_time() {
     // The first since the connection was heard before the outage, the second whatever is newer.
     caught_up(&store, &[90, 150, 299, 350, 450]).await;
     commit(&store, vec![text("crm", "live")]).await;
-    let closed = store.close_gaps("crm".to_owned(), (NOW + 80, NOW + 400), None).await.unwrap();
+    let closed = store.close_gaps("crm".to_owned(), between(80, 400), None).await.unwrap();
     assert_eq!(closed.len(), 2);
     let complete = |recovered| GapView::Complete { recovered };
     assert_eq!(gaps(&store).await, [complete(3), complete(2)]);
 
     store.begin_span(outage("crm", NOW + 500, "reset")).await.unwrap();
     caught_up(&store, &[550]).await;
-    assert_eq!(store.close_gaps("crm".to_owned(), (NOW + 500, NOW + 600), None).await.unwrap(), [], "it lasts");
+    assert_eq!(store.close_gaps("crm".to_owned(), between(500, 600), None).await.unwrap(), [], "it lasts");
     store.begin_span(span("crm", NOW + 600, SpanKind::Up)).await.unwrap();
     store.begin_span(outage("crm", NOW + 700, "reset")).await.unwrap();
     store.begin_span(span("crm", NOW + 800, SpanKind::Up)).await.unwrap();
     let missing = Some(Missing::Expired);
-    store.close_gaps("crm".to_owned(), (NOW + 500, NOW + 600), missing).await.unwrap();
+    store.close_gaps("crm".to_owned(), between(500, 600), missing).await.unwrap();
     let incomplete = GapView::Incomplete { recovered: 1, missing: Missing::Expired };
     assert_eq!(gaps(&store).await[2..], [incomplete, GapView::Open], "the later one is not known yet");
+}
+
+#[tokio::test]
+async fn what_an_earlier_outage_recovered_is_not_counted_again() {
+    let store = Store::in_memory().unwrap();
+    for begin in [outage("crm", NOW, "reset"), span("crm", NOW + 100, SpanKind::Up)] {
+        store.begin_span(begin).await.unwrap();
+    }
+    caught_up(&store, &[50]).await;
+    store.close_gaps("crm".to_owned(), GapRows::default(), None).await.unwrap();
+    store.begin_span(outage("crm", NOW + 300, "reset")).await.unwrap();
+    // The connection is removed.
+    store.end_span("crm".to_owned(), NOW + 400).await.unwrap();
+    let missing = Missing::CursorLost;
+    store.close_gaps("crm".to_owned(), GapRows::default(), Some(missing)).await.unwrap();
+    assert_eq!(gaps(&store).await[1], GapView::Incomplete { recovered: 0, missing });
 }
 
 #[tokio::test]
@@ -83,7 +103,7 @@ async fn a_time_in_which_the_program_did_not_run_is_a_row_and_its_gap_goes_on_af
     assert_eq!(gaps(&store).await, [GapView::Open]);
     let [(_, life)] = <[_; 1]>::try_from(store.lives().await.unwrap()).unwrap();
     assert_eq!((life.missing_since_ms, life.ended_ms), (NOW + 70, NOW + 550), "the first gap was never closed");
-    store.close_gaps("crm".to_owned(), (NOW + 70, NOW + 600), Some(Missing::NoReplay)).await.unwrap();
+    store.close_gaps("crm".to_owned(), between(70, 600), Some(Missing::NoReplay)).await.unwrap();
     assert_eq!(gaps(&store).await, [GapView::Incomplete { recovered: 0, missing: Missing::NoReplay }]);
 }
 

@@ -222,10 +222,28 @@ async fn an_older_sockets_verdict_closes_only_rows_before_its_gap() {
     let words = [(2, CaughtUp::Recovered { keeps: None }), (3, CaughtUp::Missing(Missing::CursorLost))];
     for (generation, word) in words {
         let closed = it.link.caught_up(Generation(generation), word, it.now_ms).unwrap();
-        let between_ms = (closed.from_ms, closed.to_ms);
-        let rows = store.close_gaps("crm".to_owned(), between_ms, closed.missing).await.unwrap();
+        let rows = store.close_gaps("crm".to_owned(), closed.rows, closed.missing).await.unwrap();
         let missing = |gap| if let GapView::Incomplete { missing, .. } = gap { Some(missing) } else { None };
         let found: Vec<_> = rows.into_iter().map(|(_, gap)| missing(gap)).collect();
         assert_eq!(found, [closed.missing], "the row before socket {generation}");
     }
+}
+
+#[tokio::test]
+async fn a_gap_ends_though_the_clock_was_set_back_in_it() {
+    let mut it = Recorded::new();
+    it.silently(LinkState::Connected, None, 0);
+    it.pass(HOUR);
+    it.silently(LinkState::Waiting, Some(CauseCode::Reset), 0);
+    it.pass(-HOUR / 2);
+    it.silently(LinkState::Connected, None, 0);
+    let store = Store::in_memory().unwrap();
+    for begin in std::mem::take(&mut it.begun) {
+        store.begin_span(begin).await.unwrap();
+    }
+    let closed = it.link.caught_up(Generation(2), CaughtUp::Recovered { keeps: None }, it.now_ms).unwrap();
+    let rows = store.close_gaps("crm".to_owned(), closed.rows, closed.missing).await.unwrap();
+    assert_eq!(rows.into_iter().map(|(_, gap)| gap).collect::<Vec<_>>(), [GapView::Complete { recovered: 0 }]);
+    let Event::Gap { from, to, .. } = closed.event else { panic!("{:?}", closed.event) };
+    assert!(from <= to);
 }
