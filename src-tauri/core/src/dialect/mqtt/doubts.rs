@@ -13,8 +13,8 @@ use mqttbytes::{Error, QoS};
 /// each acknowledgement of its oldest (`db__message_delete_outgoing`), and so soon all that it kept.
 #[derive(Debug, Default)]
 pub(super) struct Doubts {
-    /// Identifier and hash of those that were given on earlier sockets, in the order in which they came. Whether the broker
-    /// has our acknowledgements is not known.
+    /// Identifier and hash of those that were given on earlier sockets and have not come on this one, in the order in which
+    /// they came. Whether the broker has our acknowledgements is not known.
     earlier: VecDeque<(u16, u64)>,
     /// Those that came on this one, by their marks; acknowledged are the first ones.
     here: BTreeMap<u64, Doubt>,
@@ -70,11 +70,11 @@ impl Doubts {
         Self { earlier: listed.into(), ..Self::default() }
     }
 
-    /// For a later socket. What an earlier one gave is no longer among it once something new came on this one: had the
-    /// broker not had our acknowledgement, it would have sent that again first.
+    /// For a later socket, in the order in which it would come again. What an earlier one gave is no longer among it once
+    /// something new came on this one: had the broker not had our acknowledgement, it would have sent that again first.
     pub(super) fn list(&self) -> Vec<(u16, u64)> {
-        let earlier = self.earlier.iter().copied().filter(|_| !self.news);
-        earlier.chain(self.here.values().map(|doubt| (doubt.id, doubt.hash))).collect()
+        let here = self.here.values().map(|doubt| (doubt.id, doubt.hash));
+        here.chain(self.earlier.iter().copied().filter(|_| !self.news)).collect()
     }
 
     /// A message came, which has to be acknowledged as of this mark, the highest yet. False: it is one that was given
@@ -94,17 +94,24 @@ impl Doubts {
     fn was_given_earlier(&mut self, id: u16, hash: u64, marked: bool) -> bool {
         // RabbitMQ numbers from 1 on each socket, so that an identifier of an earlier one says nothing, and marks what it
         // sends again. mosquitto and aedes keep the identifier, but aedes marks nothing.
-        let counted = u64::from(id) == self.came;
-        let same = |&(was, of): &(u16, u64)| of == hash && if counted { marked } else { was == id };
+        if u64::from(id) == self.came {
+            return marked && self.comes_in_turn(hash);
+        }
         // It comes in its old order, so that this looks no further than the first as a rule.
-        if let Some(at) = self.earlier.iter().position(same) {
+        if let Some(at) = self.earlier.iter().position(|&it| it == (id, hash)) {
             self.earlier.remove(at);
             return true;
         }
-        if !counted {
-            self.earlier.retain(|(was, _)| *was != id);
-        }
+        self.earlier.retain(|(was, _)| *was != id);
         false
+    }
+
+    /// Where the order is all that tells messages of the same content apart: of what stood before the one that came, the
+    /// broker has our acknowledgements, and of all of it once one comes that was never given.
+    fn comes_in_turn(&mut self, hash: u64) -> bool {
+        let at = self.earlier.iter().position(|&(_, of)| of == hash);
+        self.earlier.drain(..at.map_or(self.earlier.len(), |at| at + 1));
+        at.is_some()
     }
 
     /// Everything up to this mark is on disk: the acknowledgements that are due now, after so many PINGREQs, in the order in

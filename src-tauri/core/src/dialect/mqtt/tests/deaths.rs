@@ -9,6 +9,8 @@ use super::*;
 
 /// As mosquitto: what is in flight comes again before anything else, with its identifier and DUP.
 struct Broker {
+    /// It numbers from 1 on each socket, as RabbitMQ does.
+    renumbers: bool,
     /// How many messages it sends before it waits for acknowledgements.
     window: usize,
     /// It counts only those that are older than the acknowledged one, as mosquitto did before 2.0.13.
@@ -23,8 +25,15 @@ struct Broker {
 impl Broker {
     fn connect(&mut self) {
         self.down = VecDeque::from([connack(true)]);
+        if self.renumbers {
+            self.next_id = 1;
+        }
         for publish in &mut self.in_flight {
             publish.dup = true;
+            if self.renumbers {
+                publish.pkid = self.next_id;
+                self.next_id += 1;
+            }
             self.down.push_back(packet!(publish));
         }
         self.fill(self.in_flight.len());
@@ -95,10 +104,11 @@ enum Step {
 }
 
 impl Trial {
-    fn new(window: usize, miscounts: bool, first_id: u16) -> Self {
+    fn new(window: usize, miscounts: bool, renumbers: bool, first_id: u16) -> Self {
         let Socket { dialect, cursor, .. } = Socket::first();
         Self {
             broker: Broker {
+                renumbers,
                 window,
                 miscounts,
                 next_id: first_id,
@@ -217,11 +227,12 @@ proptest! {
     fn each_message_is_stored_once_and_in_order(
         window in 1_usize..30,
         miscounts: bool,
+        renumbers: bool,
         // On an early socket of a session mosquitto's identifiers are those that RabbitMQ would give.
         first_id in prop_oneof![Just(1_u16), 1_u16..50_000],
         steps in prop::collection::vec(step(), 0..60),
     ) {
-        let mut trial = Trial::new(window, miscounts, first_id);
+        let mut trial = Trial::new(window, miscounts, renumbers, first_id);
         trial.connect();
         for step in steps {
             trial.step(step);
@@ -233,7 +244,7 @@ proptest! {
 #[test]
 fn what_a_broker_sends_again_is_known_however_much_it_is() {
     const ALL: usize = usize::MAX;
-    let mut trial = Trial::new(20, true, 1);
+    let mut trial = Trial::new(20, true, false, 1);
     trial.step(Step::Publish(23_000));
     trial.connect();
     // Everything is in flight soon.

@@ -140,6 +140,10 @@ fn what_was_given_is_not_given_again() {
         ],
     );
     comes_again(&[(1, "ring")], &[(1, "ring", false, true)]);
+    // It comes in its order, so those before have been acknowledged, or all of it; the others were never seen here.
+    let doubts = [(7, "ring"), (8, "a"), (9, "b")];
+    comes_again(&doubts, &[(1, "b", true, false), (2, "ring", true, true)]);
+    comes_again(&doubts, &[(1, "c", true, true), (2, "ring", true, true)]);
     // aedes: the same identifiers, no DUP.
     comes_again(
         &[(700, "a"), (701, "b")],
@@ -176,7 +180,7 @@ fn doubts_do_not_outlive_a_socket_on_which_something_new_came() {
     let mut socket = Socket::opened(json!({}), socket.cursor);
     socket.frame(&connack(true));
     socket.publish(&Publish { dup: true, ..publish(8, "a") });
-    assert_eq!(socket.doubts(), [7, 9, 8]);
+    assert_eq!(socket.doubts(), [8, 7, 9]);
     socket.publish(&publish(10, "a"));
     assert_eq!(socket.doubts(), [8, 10]);
     let effects = socket.publish(&Publish { dup: true, ..publish(9, "a") });
