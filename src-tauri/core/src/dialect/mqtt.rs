@@ -22,6 +22,7 @@ use mqttbytes::v4::{Packet, PubComp, Publish};
 
 use super::shape::Shaper;
 use super::{Beat, Context, Dialect, Effects, Incoming, Item, Login, Opening, Outgoing, Spec, Subscribe};
+use crate::cause::Cause;
 use crate::message::{Arrival, Message, MessageKind};
 use handshake::{SUBSCRIBE_ID, Stage, UNSUBSCRIBE_ID};
 use rounds::Rounds;
@@ -104,6 +105,10 @@ impl Dialect for Mqtt {
                 Err(cause) => effects.end = Some(cause),
             }
         }
+    }
+
+    fn closed(&self, code: u16, reason: &str) -> Option<Cause> {
+        handshake::refusal_in_close(reason).filter(|_| code == 1002)
     }
 
     /// Ends a batch: one cursor for all of it, and one mark.

@@ -72,7 +72,11 @@ impl Mqtt {
 
     pub(super) fn connected(&mut self, answer: &ConnAck, effects: &mut Effects) {
         if answer.code != ConnectReturnCode::Success {
-            return refused(answer.code, effects);
+            effects.fatal = refusal(answer.code);
+            if effects.fatal.is_none() {
+                effects.end = Some(Cause::new(CauseCode::Protocol, "the broker says that it is unavailable"));
+            }
+            return;
         }
         let caught_up = match (self.session.filters.is_empty(), answer.session_present) {
             (true, _) => Some(CaughtUp::FirstContact),
@@ -137,8 +141,8 @@ impl Mqtt {
     }
 }
 
-/// Section 3.2.2.3.
-fn refused(code: ConnectReturnCode, effects: &mut Effects) {
+/// What a return code but success says (section 3.2.2.3). None: the broker is unavailable, which may pass.
+fn refusal(code: ConnectReturnCode) -> Option<Cause> {
     let (code, text) = match code {
         ConnectReturnCode::BadUserNamePassword => {
             (CauseCode::Unauthorized, "the broker refuses the user name or password")
@@ -146,10 +150,19 @@ fn refused(code: ConnectReturnCode, effects: &mut Effects) {
         ConnectReturnCode::NotAuthorized => (CauseCode::Unauthorized, "the broker says that we are not authorized"),
         ConnectReturnCode::BadClientId => (CauseCode::Configuration, "the broker does not take our client id"),
         ConnectReturnCode::RefusedProtocolVersion => (CauseCode::Configuration, "the broker does not speak MQTT 3.1.1"),
-        ConnectReturnCode::ServiceUnavailable | ConnectReturnCode::Success => {
-            effects.end = Some(Cause::new(CauseCode::Protocol, "the broker says that it is unavailable"));
-            return;
-        }
+        ConnectReturnCode::ServiceUnavailable | ConnectReturnCode::Success => return None,
     };
-    effects.fatal = Some(Cause::new(code, text));
+    Some(Cause::new(code, text))
+}
+
+/// The same of RabbitMQ 3.10, whose CONNACK never leaves it when it refuses: it closes with its name for the return code
+/// (`process_request` of `rabbit_mqtt_processor`), or with that of a right that the user does not have.
+pub(super) fn refusal_in_close(reason: &str) -> Option<Cause> {
+    refusal(match reason {
+        "unauthenticated" => ConnectReturnCode::BadUserNamePassword,
+        "unauthorized" | "access_refused" => ConnectReturnCode::NotAuthorized,
+        "invalid_client_id" => ConnectReturnCode::BadClientId,
+        "unsupported_protocol_version" => ConnectReturnCode::RefusedProtocolVersion,
+        _ => return None,
+    })
 }

@@ -189,6 +189,21 @@ fn refusals_say_whose_turn_it_is() {
 }
 
 #[test]
+fn a_refusal_may_stand_in_the_close_frame_alone() {
+    let socket = Socket::opened(json!({}), None);
+    let check = |code, reason, expected| {
+        assert_eq!(socket.dialect.closed(code, reason).map(|cause| cause.code), expected, "{code} {reason}");
+    };
+    check(1002, "unauthenticated", Some(CauseCode::Unauthorized));
+    check(1002, "unauthorized", Some(CauseCode::Unauthorized));
+    check(1002, "access_refused", Some(CauseCode::Unauthorized));
+    check(1002, "invalid_client_id", Some(CauseCode::Configuration));
+    check(1002, "unsupported_protocol_version", Some(CauseCode::Configuration));
+    check(1002, "unavailable", None);
+    check(1000, "unauthorized", None);
+}
+
+#[test]
 fn a_refused_subscription_names_its_filter() {
     let answer = |codes: Vec<SubscribeReasonCode>| {
         let mut socket = Socket::opened(json!({ "subscribe": ["a", "b"] }), None);
