@@ -1,4 +1,5 @@
-//! A RabbitMQ of Debian's with its STOMP over WebSocket, on ports of its own and without a trace when it is dropped.
+//! A RabbitMQ of Debian's with its STOMP and its MQTT over WebSocket, on ports of its own and without a trace when it is
+//! dropped.
 
 use std::io::{Read, Write};
 use std::iter;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use xtask::process::{Running, eventually, tied};
+use xtask::test::skip;
 
 /// How long a start may take on a busy machine.
 const START: Duration = Duration::from_secs(120);
@@ -16,34 +18,53 @@ const START: Duration = Duration::from_secs(120);
 /// Where Debian puts it; the commands in the path want another user.
 const SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
+/// Whether there is one; if not, the test of this name is counted as skipped.
+pub fn is_there(test: &str) -> bool {
+    let is_there = Path::new(SERVER).exists();
+    if !is_there {
+        skip(test, "there is no RabbitMQ");
+    }
+    is_there
+}
+
+/// Where a protocol is spoken.
+struct Ports {
+    tcp: u16,
+    web: u16,
+}
+
 pub struct Rabbit {
     node: Option<Running>,
     /// Finds nodes for each other; started by us, or the node would leave one behind.
     _epmd: Running,
     epmd_port: u16,
     dist_port: u16,
-    stomp_port: u16,
-    /// Where STOMP is spoken over WebSocket.
-    pub port: u16,
+    stomp: Ports,
+    mqtt: Ports,
     folder: TempDir,
 }
 
 impl Rabbit {
     pub fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let [port, stomp_port, dist_port, epmd_port] = free_ports();
-        write(folder.path(), "enabled_plugins", "[rabbitmq_web_stomp].");
+        let [epmd_port, dist_port, stomp_tcp, stomp_web, mqtt_tcp, mqtt_web] = free_ports();
+        write(folder.path(), "enabled_plugins", "[rabbitmq_web_stomp, rabbitmq_web_mqtt].");
         let config = format!(
             "listeners.tcp = none\n\
-             stomp.listeners.tcp.1 = 127.0.0.1:{stomp_port}\n\
+             stomp.listeners.tcp.1 = 127.0.0.1:{stomp_tcp}\n\
              web_stomp.tcp.ip = 127.0.0.1\n\
-             web_stomp.tcp.port = {port}\n"
+             web_stomp.tcp.port = {stomp_web}\n\
+             mqtt.listeners.tcp.1 = 127.0.0.1:{mqtt_tcp}\n\
+             web_mqtt.tcp.ip = 127.0.0.1\n\
+             web_mqtt.tcp.port = {mqtt_web}\n"
         );
         write(folder.path(), "rabbitmq.conf", &config);
         let mut epmd = tied("epmd");
         epmd.args(["-address", "127.0.0.1", "-port"]).arg(epmd_port.to_string());
         let epmd = Running::start(epmd.stdout(Stdio::null()).stderr(Stdio::null())).unwrap();
-        let mut rabbit = Self { node: None, _epmd: epmd, epmd_port, dist_port, stomp_port, port, folder };
+        let stomp = Ports { tcp: stomp_tcp, web: stomp_web };
+        let mqtt = Ports { tcp: mqtt_tcp, web: mqtt_web };
+        let mut rabbit = Self { node: None, _epmd: epmd, epmd_port, dist_port, stomp, mqtt, folder };
         rabbit.start_again();
         rabbit
     }
@@ -69,10 +90,10 @@ impl Rabbit {
             .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-noinput -kernel inet_dist_use_interface {127,0,0,1}");
         silent(&mut command);
         let mut node = Running::start(&mut command).unwrap();
-        let ports = [self.stomp_port, self.port];
+        let ports = [&self.stomp, &self.mqtt].map(|ports| [ports.tcp, ports.web]);
         eventually("RabbitMQ to listen", START, || {
             assert!(node.ended().is_none(), "RabbitMQ ended, see {}", self.folder.path().display());
-            ports.iter().all(|port| TcpStream::connect(("127.0.0.1", *port)).is_ok()).then_some(())
+            ports.as_flattened().iter().all(|port| TcpStream::connect(("127.0.0.1", *port)).is_ok()).then_some(())
         })
         .unwrap();
         self.node = Some(node);
@@ -85,14 +106,24 @@ impl Rabbit {
         node.child().wait().unwrap();
     }
 
-    /// The address, with this query.
-    pub fn url(&self, query: &str) -> String {
-        format!("ws://127.0.0.1:{}/ws{query}", self.port)
+    /// Where STOMP is spoken over WebSocket, with this query.
+    pub fn stomp_url(&self, query: &str) -> String {
+        format!("ws://127.0.0.1:{}/ws{query}", self.stomp.web)
+    }
+
+    /// The port at which MQTT is spoken over WebSocket.
+    pub fn mqtt_web(&self) -> u16 {
+        self.mqtt.web
+    }
+
+    /// The port at which MQTT is spoken over TCP.
+    pub fn mqtt_tcp(&self) -> u16 {
+        self.mqtt.tcp
     }
 
     /// Sends messages with these headers by STOMP over TCP; they are the broker's when this returns.
     pub fn publish<'a>(&self, destination: &str, headers: &str, bodies: impl IntoIterator<Item = &'a str>) {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.stomp_port)).unwrap();
+        let mut stream = TcpStream::connect(("127.0.0.1", self.stomp.tcp)).unwrap();
         stream.set_read_timeout(Some(START)).unwrap();
         let send = |body| format!("SEND\ndestination:{destination}\npersistent:true\nreceipt:one\n{headers}\n{body}\0");
         let connect = "CONNECT\naccept-version:1.2\nhost:/\n\n\0".to_owned();
@@ -109,8 +140,8 @@ impl Rabbit {
     }
 }
 
-fn free_ports() -> [u16; 4] {
-    let listeners = [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+fn free_ports() -> [u16; 6] {
+    let listeners = [(); 6].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 

@@ -63,12 +63,7 @@ impl Mosquitto {
     }
 
     pub fn publisher(&self) -> Publisher {
-        let mut publisher = Publisher { stream: TcpStream::connect(("127.0.0.1", self.tcp)).unwrap() };
-        publisher.stream.set_read_timeout(Some(SOON)).unwrap();
-        // CONNECT with a clean session, no keep-alive and no name.
-        publisher.send(0x10, b"\0\x04MQTT\x04\x02\0\0\0\0");
-        publisher.expect([0x20, 2, 0, 0]);
-        publisher
+        Publisher::to(self.tcp)
     }
 
     /// Until both listeners are there.
@@ -104,6 +99,16 @@ pub struct Publisher {
 }
 
 impl Publisher {
+    /// Connects to a broker that asks nobody who they are.
+    pub fn to(port: u16) -> Self {
+        let mut publisher = Self { stream: TcpStream::connect(("127.0.0.1", port)).unwrap() };
+        publisher.stream.set_read_timeout(Some(SOON)).unwrap();
+        // CONNECT with a clean session, no keep-alive and no name.
+        publisher.send(0x10, b"\0\x04MQTT\x04\x02\0\0\0\0");
+        publisher.expect([0x20, 2, 0, 0]);
+        publisher
+    }
+
     pub fn publish(&mut self, topic: &str, payload: &[u8], qos: u8, retain: bool) {
         // Each is acknowledged before the next.
         let id = [0, 1];
