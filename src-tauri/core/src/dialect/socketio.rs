@@ -204,6 +204,8 @@ impl SocketIo {
         let session = self.session(packet.space);
         match (packet.kind, session) {
             (Kind::Connect, Some(at)) => self.connected(at, packet.data, effects),
+            // python-socketio with `always_connect`: only a refusal that comes after the answer has something to say.
+            (Kind::Disconnect, Some(_)) if !packet.data.is_empty() => effects.fatal = Some(packet.refusal()),
             // The official client leaves it to its program whether to come back: one that is thrown out for good is refused
             // when it does.
             (Kind::Disconnect, Some(_)) => effects.end = Some(closed("the server disconnected this client")),

@@ -81,8 +81,9 @@ impl<'a> Packet<'a> {
         Some(Self { kind, attachments, space, ack: Some(ack).filter(|ack| !ack.is_empty()), data })
     }
 
-    /// What a refused connection means. A namespace that is not there has fixed words (`Client.connect` of socket.io);
-    /// everything else is what the server's own middleware thinks of this client and of what it showed.
+    /// What a refused connection means. A namespace that is not there has fixed words (`Client.connect` of socket.io) or
+    /// is all that is told so (`_handle_connect` of python-socketio); everything else is what the server's own middleware
+    /// thinks of this client and of what it showed.
     pub(super) fn refusal(&self) -> Cause {
         #[derive(Deserialize)]
         struct Refusal {
@@ -91,7 +92,7 @@ impl<'a> Packet<'a> {
         let words = serde_json::from_str(self.data).map(|Refusal { message }| message);
         let words = words.or_else(|_| serde_json::from_str::<String>(self.data)).unwrap_or_default();
         match one_line(&words, REASON).as_str() {
-            "Invalid namespace" => {
+            words if words == "Invalid namespace" || self.data == r#""Unable to connect""# => {
                 let text = format!("the server has no namespace {}", one_line(self.space, REASON));
                 Cause::new(CauseCode::Configuration, text)
             }

@@ -285,7 +285,9 @@ fn a_refusal_is_final_and_says_why() {
         assert_eq!((cause.code, cause.text.as_str()), (code, text), "{answer}");
     };
     check(r#"44{"message":"bad token","data":{"x":1}}"#, Unauthorized, "the server refused this client: bad token");
-    check(r#"44"Unable to connect""#, Unauthorized, "the server refused this client: Unable to connect");
+    check(r#"44"go away""#, Unauthorized, "the server refused this client: go away");
+    check(r#"44"Unable to connect""#, Configuration, "the server has no namespace /");
+    check(r#"41{"message":"bad token"}"#, Unauthorized, "the server refused this client: bad token");
     check("44{}", Unauthorized, "the server refused this client");
     check("44", Unauthorized, "the server refused this client");
     check(r#"44{"message":"Invalid namespace"}"#, Configuration, "the server has no namespace /");
