@@ -1,4 +1,4 @@
-"""What the fakes on aiohttp share: they listen on loopback, say what happens on stdout and do what they are told on stdin,
+"""What the servers on aiohttp share: they listen on loopback, say what happens on stdout and do what they are told on stdin,
 both in JSON objects, one a line."""
 
 import asyncio

@@ -1,4 +1,6 @@
-//! Socket.IO against `socket.io` for Node.js.
+//! Socket.IO against `socket.io` for Node.js and, in [`python`], `python-socketio`.
+
+mod python;
 
 use std::collections::HashSet;
 use std::time::Duration;
