@@ -1,4 +1,6 @@
-//! The plain dialect against `websockets` for Python and `ws` for Node.js.
+//! The plain dialect against `websockets` and aiohttp for Python and `ws` for Node.js.
+
+use std::time::Duration;
 
 use heartwire_core::dialect::{CaughtUp, Missing};
 use serde_json::json;
@@ -21,5 +23,30 @@ async fn a_message_comes_as_it_is_and_nothing_is_promised_of_what_was_missed() {
         watch.until_messages(1).await;
         assert_eq!((watch.messages[0].title.as_str(), watch.bodies()), ("Order", vec!["Two lamps"]));
         assert!(watch.end().await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn an_echo_of_the_heartbeat_proves_the_link_and_is_no_message() {
+    let echo = "heartbeat-echo";
+    for server in
+        [Server::python("echo.py", &[]), Server::python("recipe.py", &[echo]), Server::node("recipe.cjs", &[echo])]
+    {
+        let mut server = server;
+        let url = format!("http://127.0.0.1:{}", server.port);
+        let mut watch =
+            Watch::start(&connection(json!({ "url": url, "preset": echo, "heartbeat": { "every": "200ms" } })));
+        watch.until_connected().await;
+        // Longer than the first of them lets a ping of its own go unanswered.
+        watch.listen(Duration::from_secs(2)).await;
+        assert!(watch.round_trips > 1, "{}", watch.round_trips);
+        assert_eq!(server.wait_for("received")["text"], "检测");
+        server.order(&json!({ "do": "send", "text": "Two lamps" }));
+        server.order(&json!({ "do": "send", "text": "检测 1" }));
+        watch.until_messages(2).await;
+        watch.until_round_trip().await;
+        assert_eq!(watch.bodies(), ["Two lamps", "检测 1"]);
+        assert!(watch.statuses.iter().all(|status| status.cause.is_none()), "{:?}", watch.statuses);
+        watch.end().await;
     }
 }
