@@ -41,7 +41,7 @@ pub enum Arrival {
     Live,
     /// It was sent while there was no socket, and fetched or sent again afterwards.
     CaughtUp,
-    /// It was there before the first contact: no news, and never notified.
+    /// It was there before the first contact, or what takes its place came before it did: no news, and never notified.
     Old,
 }
 

@@ -8,14 +8,16 @@
 mod event;
 mod place;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
-use super::{Answer, CaughtUp, Context, Dialect, Effects, Fetch, Fetched, Incoming, Item, Missing, Opening, Spec};
+use super::{
+    Answer, CaughtUp, Context, Dialect, Effects, Fetch, Fetched, Incoming, Item, Missing, Opening, Spec, Withdrawal,
+};
 use crate::cause::{Cause, CauseCode};
 use crate::message::{Arrival, Message};
 use event::{Event, Kind};
@@ -39,8 +41,8 @@ const KEEPS: Duration = Duration::from_secs(12 * 60 * 60);
 /// not be in the first answer.
 const AGAIN: Duration = Duration::from_secs(2);
 
-/// How many live messages are remembered while what was missed is fetched. A withdrawal of one beyond them that was
-/// published before it takes it back all the same.
+/// Of how many sequences it is remembered what came live while what was missed is fetched. Beyond them what is fetched counts
+/// as newer, though it is older.
 const MOST_LIVE: usize = 1_000;
 
 /// Parameters that would change what a subscription or an answer holds, under all their names (`parseSubscribeParams`).
@@ -96,10 +98,17 @@ struct CatchUp {
     proof: Option<String>,
     /// The newest time of what was fetched, or given before.
     reached: i64,
-    /// What came live meanwhile, as far as it is remembered: what is fetched is older and takes none of it back.
-    live: BTreeSet<String>,
+    /// What came live meanwhile by its key, as far as it is remembered: what is fetched is older.
+    live: BTreeMap<String, Newest>,
     /// Something in the answer could not be read.
     unread: bool,
+}
+
+/// The newest of a sequence that came live.
+#[derive(Clone, Copy)]
+struct Newest {
+    time: i64,
+    withdrawn: bool,
 }
 
 impl Dialect for Ntfy {
@@ -135,7 +144,14 @@ impl Dialect for Ntfy {
         let State::CatchingUp(catch_up) = &mut self.state else { return };
         match fetched {
             Fetched::Part(line) => match Event::read(line) {
-                Some(event) if catch_up.is_news(&event) => self.give(&event, Arrival::CaughtUp, effects),
+                Some(event) if catch_up.is_news(&event) => {
+                    let newer = catch_up.newer(&event);
+                    let replaced = newer.is_some_and(|newer| !newer.withdrawn);
+                    self.give(&event, if replaced { Arrival::Old } else { Arrival::CaughtUp }, effects);
+                    if let (Some(Newest { time, withdrawn: true }), Some(key)) = (newer, event.key()) {
+                        effects.items.push(Item::Withdrawn(Withdrawal { key, at_ms: Some(time.saturating_mul(1000)) }));
+                    }
+                }
                 Some(_) => {}
                 None => catch_up.unread = true,
             },
@@ -155,7 +171,7 @@ impl Ntfy {
                 effects.fetch = Some(self.missed(since));
                 let reached = earlier.time;
                 let catch_up =
-                    CatchUp { earlier, now, since, again: false, proof, reached, live: BTreeSet::new(), unread: false };
+                    CatchUp { earlier, now, since, again: false, proof, reached, live: BTreeMap::new(), unread: false };
                 self.state = State::CatchingUp(catch_up);
             }
             State::Opening(Err(word)) => {
@@ -225,16 +241,23 @@ impl CatchUp {
         // Answers are in the order of time. A withdrawal that is given once more would take back what came after it.
         let repeated = event.is_withdrawal() && event.time < self.reached.saturating_sub(RACE);
         self.reached = self.reached.max(event.time);
-        let outlived = event.is_withdrawal() && event.key().is_some_and(|key| self.live.contains(&key));
+        let outlived = event.is_withdrawal() && event.key().is_some_and(|key| self.live.contains_key(&key));
         !given && !repeated && !outlived
     }
 
+    /// What came live of the message's sequence, if that is newer: the answer may also be sooner than the socket.
+    fn newer(&self, event: &Event) -> Option<Newest> {
+        let newest = self.live.get(&event.key()?).copied();
+        newest.filter(|newest| {
+            event.kind == Kind::Message && event.time < newest.time.saturating_add(i64::from(newest.withdrawn))
+        })
+    }
+
     fn came_live(&mut self, event: &Event) {
-        if event.kind == Kind::Message
-            && self.live.len() < MOST_LIVE
-            && let Some(key) = event.key()
+        if let Some(key) = event.key()
+            && (self.live.len() < MOST_LIVE || self.live.contains_key(&key))
         {
-            self.live.insert(key);
+            self.live.insert(key, Newest { time: event.time, withdrawn: event.is_withdrawal() });
         }
     }
 

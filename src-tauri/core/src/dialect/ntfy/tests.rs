@@ -534,6 +534,46 @@ fn a_withdrawal_that_was_missed_takes_back_nothing_that_came_live() {
     assert!(matches!(&effects.items[..], [Item::Withdrawn(withdrawn)] if withdrawn.key == "a/s"), "it came after");
 }
 
+/// The answer is older than what came live since it was asked for.
+#[test]
+fn a_missed_message_neither_outlives_its_withdrawal_nor_takes_the_place_of_a_newer_one() {
+    let version = |id: &str, time: i64| {
+        let mut event = kept(id, time);
+        event["sequence_id"] = json!("s");
+        event
+    };
+    let told = |live: &[Value]| {
+        let mut talk = Talk::open(Some(&format!(r#"{{"time":{}}}"#, NOW - 100)));
+        for event in live {
+            talk.live(event);
+        }
+        let effects = talk.part(&version("missed", NOW - 50));
+        let word = |item: &Item| match item {
+            Item::Message(message) => format!("{} {:?}", message.body, message.arrival),
+            Item::Withdrawn(withdrawn) => format!("-{} {:?}", withdrawn.key, withdrawn.at_ms),
+            other => panic!("{other:?}"),
+        };
+        effects.items.iter().map(word).collect::<Vec<_>>()
+    };
+    let (gone, newer) = (withdrawal("gone", "message_clear", "s", NOW + 1), version("newer", NOW + 2));
+    let withdrawn = format!("-a/s Some({})", (NOW + 1) * 1000);
+    assert_eq!(told(&[]), ["missed CaughtUp"]);
+    assert_eq!(told(&[withdrawal("other", "message_clear", "t", NOW + 1)]), ["missed CaughtUp"]);
+    assert_eq!(told(std::slice::from_ref(&gone)), ["missed CaughtUp", &withdrawn]);
+    assert_eq!(told(&[version("sooner", NOW), gone.clone()]), ["missed CaughtUp", &withdrawn]);
+    assert_eq!(told(&[gone, newer.clone()]), ["missed Old"]);
+    assert_eq!(told(&[version("older", NOW - 60)]), ["missed CaughtUp"], "a scheduled one may come late");
+
+    let mut talk = Talk::open(Some(&format!(r#"{{"time":{}}}"#, NOW - 100)));
+    talk.live(&newer);
+    let newest = talk.part(&version("newest", NOW + 3));
+    assert_eq!(
+        newest.messages().next().unwrap().arrival,
+        Arrival::CaughtUp,
+        "the answer may be sooner than the socket"
+    );
+}
+
 #[test]
 fn what_is_remembered_of_a_live_flood_is_bounded() {
     let mut talk = Talk::open(Some(&format!(r#"{{"time":{}}}"#, NOW - 100)));
