@@ -87,6 +87,10 @@ impl Attention {
         if message.kind == MessageKind::Binary || message.arrival == Arrival::Old {
             return Decision::Silent;
         }
+        if let Some(key) = &message.key {
+            // Whatever is held was sent before.
+            self.withdraw(connection, key);
+        }
         if message.arrival == Arrival::Live && self.takes_popup(now, connection, message.priority) {
             return Decision::Notify;
         }

@@ -201,6 +201,18 @@ fn what_was_replaced_or_taken_back_before_it_could_be_told_is_no_news() {
 }
 
 #[test]
+fn what_was_missed_does_not_take_the_place_of_what_came_live_after_it() {
+    let mut attention = Attention::new();
+    let keyed = |key: &str, arrival: Arrival| Message { key: Some(key.to_owned()), arrival, ..text(3) };
+    for (id, key) in [(1, "progress"), (2, "door")] {
+        assert_eq!(attention.decide(at(0), "crm", id, &keyed(key, Arrival::CaughtUp)), Decision::Hold);
+    }
+    assert_eq!(attention.decide(at(1), "crm", 3, &keyed("progress", Arrival::Live)), Decision::Notify);
+    assert_eq!(attention.decide(at(1), "other", 4, &keyed("door", Arrival::Live)), Decision::Notify);
+    assert_eq!(attention.caught_up(at(2), "crm"), CaughtUp::Each(vec![(2, keyed("door", Arrival::CaughtUp))]));
+}
+
+#[test]
 fn a_connection_is_not_forgotten_while_something_of_it_is_held() {
     let mut attention = Attention::new();
     attention.decide(at(0), "crm", 1, &titled("missed"));

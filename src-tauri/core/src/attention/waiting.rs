@@ -68,9 +68,6 @@ impl Default for Held {
 
 impl Held {
     pub(super) fn add(&mut self, place: u64, id: i64, message: &Message) {
-        if let Some(key) = &message.key {
-            self.withdraw(key);
-        }
         match self {
             Self::Few(few) if few.len() < CAUGHT_UP => few.push(Whole { place, id, message: message.clone() }),
             Self::Few(few) => {
