@@ -5,10 +5,10 @@
 //! `sendOldMessages`, `parseSince`, `handleActionMessage`, `sendDelayedMessages`), `message/cache_sqlite.go` (what `since`
 //! selects) and `model/model.go` (the fields). A live message may come before `open`, since the server subscribes first.
 
+mod catch_up;
 mod event;
 mod place;
 
-use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +20,9 @@ use super::{
 };
 use crate::cause::{Cause, CauseCode};
 use crate::message::{Arrival, Message};
+use catch_up::{CatchUp, Newest};
 use event::{Event, Kind};
-use place::{Place, RACE};
+use place::Place;
 
 pub(super) const SPEC: Spec = Spec {
     name: "ntfy",
@@ -33,17 +34,10 @@ pub(super) const SPEC: Spec = Spec {
     ..Spec::DEFAULT
 };
 
-/// How long a server keeps messages that was not heard to say anything else (`DefaultCacheDuration` in server/config.go).
-const KEEPS: Duration = Duration::from_secs(12 * 60 * 60);
-
 /// After so long what was missed is asked for a second time. The server hands a message to its subscribers before it keeps it
 /// (`handlePublishInternal`, and `cache-batch-timeout` in docs/config.md): one that just was not handed to us any more may
 /// not be in the first answer.
 const AGAIN: Duration = Duration::from_secs(2);
-
-/// Of how many sequences it is remembered what came live while what was missed is fetched. Beyond them what is fetched counts
-/// as newer, though it is older.
-const MOST_LIVE: usize = 1_000;
 
 /// Parameters that would change what a subscription or an answer holds, under all their names (`parseSubscribeParams`).
 const OURS: [&str; 9] = ["since", "si", "x-since", "poll", "po", "x-poll", "scheduled", "sched", "x-scheduled"];
@@ -83,32 +77,6 @@ enum State {
     /// What was missed is being fetched.
     CatchingUp(CatchUp),
     Live,
-}
-
-struct CatchUp {
-    /// Where the last socket ended.
-    earlier: Place,
-    /// The server's time when the subscription stood.
-    now: i64,
-    /// Nothing older is news.
-    since: i64,
-    /// The second answer is awaited.
-    again: bool,
-    /// Must be in the answer, since the server keeps it still: else the server has lost messages.
-    proof: Option<String>,
-    /// The newest time of what was fetched, or given before.
-    reached: i64,
-    /// What came live meanwhile by its key, as far as it is remembered: what is fetched is older.
-    live: BTreeMap<String, Newest>,
-    /// Something in the answer could not be read.
-    unread: bool,
-}
-
-/// The newest of a sequence that came live.
-#[derive(Clone, Copy)]
-struct Newest {
-    time: i64,
-    withdrawn: bool,
 }
 
 impl Dialect for Ntfy {
@@ -167,11 +135,8 @@ impl Ntfy {
     fn subscribed(&mut self, now: i64, effects: &mut Effects) {
         match mem::replace(&mut self.state, State::Live) {
             State::Opening(Ok(earlier)) => {
-                let (since, proof) = (earlier.since(now), earlier.proof(now));
-                effects.fetch = Some(self.missed(since));
-                let reached = earlier.time;
-                let catch_up =
-                    CatchUp { earlier, now, since, again: false, proof, reached, live: BTreeMap::new(), unread: false };
+                let catch_up = CatchUp::new(earlier, now);
+                effects.fetch = Some(self.missed(catch_up.since));
                 self.state = State::CatchingUp(catch_up);
             }
             State::Opening(Err(word)) => {
@@ -229,54 +194,6 @@ impl Ntfy {
     fn caught_up(&mut self, word: CaughtUp, effects: &mut Effects) {
         self.state = State::Live;
         effects.items.extend([Item::Cursor(self.place.cursor()), Item::CaughtUp(word)]);
-    }
-}
-
-impl CatchUp {
-    fn is_news(&mut self, event: &Event) -> bool {
-        if self.proof.as_ref() == Some(&event.id) {
-            self.proof = None;
-        }
-        let given = event.time < self.since || self.earlier.knows(event);
-        // Answers are in the order of time. A withdrawal that is given once more would take back what came after it.
-        let repeated = event.is_withdrawal() && event.time < self.reached.saturating_sub(RACE);
-        self.reached = self.reached.max(event.time);
-        let outlived = event.is_withdrawal() && event.key().is_some_and(|key| self.live.contains_key(&key));
-        !given && !repeated && !outlived
-    }
-
-    /// What came live of the message's sequence, if that is newer: the answer may also be sooner than the socket.
-    fn newer(&self, event: &Event) -> Option<Newest> {
-        let newest = self.live.get(&event.key()?).copied();
-        newest.filter(|newest| {
-            event.kind == Kind::Message && event.time < newest.time.saturating_add(i64::from(newest.withdrawn))
-        })
-    }
-
-    fn came_live(&mut self, event: &Event) {
-        if let Some(key) = event.key()
-            && (self.live.len() < MOST_LIVE || self.live.contains_key(&key))
-        {
-            self.live.insert(key, Newest { time: event.time, withdrawn: event.is_withdrawal() });
-        }
-    }
-
-    /// Since when it has to be asked for once more. None: it was, or there is no use.
-    fn again(&mut self) -> Option<i64> {
-        let first = !mem::replace(&mut self.again, true);
-        let since = if self.proof.is_some() { self.since } else { self.since.max(self.now.saturating_sub(RACE)) };
-        (first && !self.unread).then_some(since)
-    }
-
-    fn word(&self, now: &Place) -> CaughtUp {
-        if self.unread {
-            CaughtUp::Missing(Missing::Refused)
-        } else if self.proof.is_some() {
-            CaughtUp::Missing(Missing::CursorLost)
-        } else {
-            let keeps = [self.earlier.keeps, now.keeps].into_iter().flatten().min();
-            CaughtUp::Recovered { keeps: Some(keeps.map_or(KEEPS, Duration::from_secs)) }
-        }
     }
 }
 

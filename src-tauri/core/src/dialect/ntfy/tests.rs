@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::catch_up::MOST_LIVE;
 use super::place::Place;
 use super::*;
 use crate::dialect::tests::connection;
