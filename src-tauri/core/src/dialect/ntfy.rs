@@ -192,7 +192,9 @@ impl Ntfy {
     }
 
     fn caught_up(&mut self, word: CaughtUp, effects: &mut Effects) {
-        self.state = State::Live;
+        if let State::CatchingUp(catch_up) = mem::replace(&mut self.state, State::Live) {
+            self.place.set_back(catch_up.clock);
+        }
         effects.items.extend([Item::Cursor(self.place.cursor()), Item::CaughtUp(word)]);
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct CatchUp {
     pub(super) earlier: Place,
     /// The server's time when the subscription stood.
     pub(super) now: i64,
+    /// The newest of its times since.
+    pub(super) clock: i64,
     /// Nothing older is news.
     pub(super) since: i64,
     /// The second answer is awaited.
@@ -46,6 +48,7 @@ impl CatchUp {
     pub(super) fn new(earlier: Place, now: i64) -> Self {
         Self {
             now,
+            clock: now,
             since: earlier.since(now),
             again: false,
             proof: earlier.proof(now),
@@ -78,6 +81,7 @@ impl CatchUp {
     }
 
     pub(super) fn came_live(&mut self, event: &Event) {
+        self.clock = self.clock.max(event.time);
         if let Some(key) = event.key()
             && (self.live.len() < MOST_LIVE || self.live.contains_key(&key))
         {
@@ -95,7 +99,7 @@ impl CatchUp {
     pub(super) fn word(&self, now: &Place) -> CaughtUp {
         if self.unread {
             CaughtUp::Missing(Missing::Refused)
-        } else if self.proof.is_some() {
+        } else if self.proof.is_some() || self.earlier.is_ahead_of(self.now) {
             CaughtUp::Missing(Missing::CursorLost)
         } else {
             let keeps = [self.earlier.keeps, now.keeps].into_iter().flatten().min();

@@ -71,9 +71,22 @@ impl Place {
         (self.time, self.from) = (self.time.max(now), now);
     }
 
-    /// From which second on something may be missing, on a server whose clock says `now`. The clock may have gone back.
+    /// From which second on something may be missing, on a server whose clock says `now`.
     pub(super) fn since(&self, now: i64) -> i64 {
-        self.time.min(now).saturating_sub(LATE).max(self.from).min(now)
+        let last = if self.is_ahead_of(now) { i64::MIN } else { self.time.min(now).saturating_sub(LATE) };
+        last.max(self.from).min(now)
+    }
+
+    /// Whether the server's clock, which says `now`, went back further than is asked back anyhow: what was missed may bear
+    /// any time.
+    pub(super) fn is_ahead_of(&self, now: i64) -> bool {
+        self.time.saturating_sub(LATE) > now
+    }
+
+    /// Everything was given up to here, and the server's clock does not say more than `clock`. What bears a later time is of
+    /// before it went back.
+    pub(super) fn set_back(&mut self, clock: i64) {
+        (self.time, self.from) = (self.time.min(clock), self.from.min(clock));
     }
 
     /// What the server's answer must hold, unless it has lost messages.
