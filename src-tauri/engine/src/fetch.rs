@@ -55,6 +55,8 @@ enum State {
 /// What came of a fetch.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event {
+    /// The server says that the answer, which follows, is not all.
+    Cut,
     /// A line of the answer that is not empty, or all of it.
     Part(String),
     /// The answer is complete, and the fetch over.
@@ -88,7 +90,12 @@ impl Fetching {
         loop {
             match &mut self.state {
                 State::Asking(asking) => match ready!(asking.as_mut().poll(cx)) {
-                    Ok(Reply::Body(body)) => self.state = State::Reading(body),
+                    Ok(Reply::Body(body, cut)) => {
+                        self.state = State::Reading(body);
+                        if cut {
+                            return Poll::Ready(Event::Cut);
+                        }
+                    }
                     Ok(Reply::Refused(status)) => {
                         self.state = State::Over;
                         let text = format!("the server answered the request for messages with {status}");

@@ -2,17 +2,20 @@
 Heartwire.
 
 Built from the server's sources: server/server.go, message/cache_sqlite.go and model/model.go of 2026 (with sequences and
-withdrawals, which came with 2.16), server/config.go, server/errors.go, server/topic.go. What both can do was compared with a
-real server 2.13 in July 2025's state, request by request: `open`, fields and their order, live and polled; `since` with a
-known id, an unknown id and a time; a scheduled message before and after its delivery, which `since` with an id leaves out;
-base64, attachments by address, `Cache: no`, poll requests, an empty body; text of 64 and 65 bytes (close code 1009); 400, 401,
-403 and 404, at the upgrade too. Withdrawals, sequences and the order of delivery are from the sources alone.
+withdrawals, which came with 2.16, and the limit of an answer, which came later), server/config.go, server/errors.go,
+server/topic.go. What both can do was compared with a real server 2.13 in July 2025's state, request by request: `open`, fields
+and their order, live and polled; `since` with a known id, an unknown id and a time; a scheduled message before and after its
+delivery, which `since` with an id leaves out; base64, attachments by address, `Cache: no`, poll requests, an empty body; text of 64 and
+65 bytes (close code 1009); 400, 401, 403 and 404, at the upgrade too. Withdrawals, sequences, the limit and the order of
+delivery are from the sources alone.
 Not here: limits of visitors, filters, files, e-mail, templates, publishing as JSON or by GET.
 
-    ntfy.py [PORT] [--cache S] [--manager S] [--keepalive S] [--delayed S] [--min-delay S] [--user NAME:PASSWORD] [--token T]
+    ntfy.py [PORT] [--cache S] [--manager S] [--keepalive S] [--delayed S] [--min-delay S] [--poll-size BYTES]
+        [--user NAME:PASSWORD] [--token T]
 
-The times are the server's `cache-duration`, `manager-interval`, `keepalive-interval`, and those of scheduled messages; with a
-user or a token nobody else may read or write. Says what happens on stdout, one JSON object a line:
+The times are the server's `cache-duration`, `manager-interval`, `keepalive-interval`, and those of scheduled messages. An answer
+has at most so many bytes of a topic, by default 10 MB, and else leaves out the oldest, as newer servers do. With a user or a
+token nobody else may read or write. Says what happens on stdout, one JSON object a line:
     {"event": "listening", "port": 1234}
     {"event": "subscribed", "client": 1, "path": "/a,b/ws"}      {"event": "closed", "client": 1}
     {"event": "received", "client": 1, "bytes": 9}               a text or binary frame of a client
@@ -129,6 +132,18 @@ class Ntfy:
         of_topics = [event for topic in topics for event, done in chosen if event["topic"] == topic and (done or scheduled)]
         return sorted(of_topics, key=lambda event: event["time"])
 
+    def fitting(self, events):
+        """Of each topic the newest for which there is room in an answer, at least one."""
+        used, full, fitting = {}, set(), []
+        for event in reversed(events):
+            topic, size = event["topic"], len(line(in_answer(event)))
+            if topic in used and used[topic] + size > self.options.poll_size:
+                full.add(topic)
+            if topic not in full:
+                used[topic] = used.get(topic, 0) + size
+                fitting.append(event)
+        return fitting[::-1]
+
     def newest(self, topic):
         rows = [row for row in self.rows if row[0]["topic"] == topic and row[1]]
         return max(enumerate(rows), key=lambda row: (row[1][0]["time"], row[0]))[1] if rows else None
@@ -219,8 +234,11 @@ class Ntfy:
         since, scheduled = parameter(request, ["x-since", "since", "si"]), parameter(request, ["x-scheduled", "scheduled", "sched"])
         if parameter(request, ["x-poll", "poll", "po"]) != "1":
             raise Refused(400, 40000, "this fake streams only over WebSockets")
-        events = self.selected(topics_of(request), since, scheduled == "1")
+        selected = self.selected(topics_of(request), since, scheduled == "1")
+        events = self.fitting(selected)
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson; charset=utf-8"})
+        if len(events) < len(selected):
+            response.headers["X-Messages-Truncated"] = "1"
         await response.prepare(request)
         broken, self.break_after = self.break_after, None
         for event in events[:broken]:
@@ -447,9 +465,9 @@ async def main(options):
 
 arguments = argparse.ArgumentParser()
 arguments.add_argument("port", nargs="?", type=int, default=0)
-times = {"cache": 12 * 60 * 60, "manager": 60, "keepalive": 45, "delayed": 10, "min-delay": 10}
-for name, usual in times.items():
-    arguments.add_argument(f"--{name}", type=int, default=usual)
+usual = {"cache": 12 * 60 * 60, "manager": 60, "keepalive": 45, "delayed": 10, "min-delay": 10, "poll-size": 10_000_000}
+for name, value in usual.items():
+    arguments.add_argument(f"--{name}", type=int, default=value)
 arguments.add_argument("--user")
 arguments.add_argument("--token")
 asyncio.run(main(arguments.parse_args()))

@@ -168,6 +168,8 @@ pub struct Fetch {
     pub form: Option<Vec<(String, String)>>,
     /// How the answer is handed over.
     pub answer: Answer,
+    /// The header field of an answer from which the server left something out; none: it gives all, or no answer.
+    pub cut: Option<&'static str>,
 }
 
 /// Neither the path nor the query nor the form: any of them may hold a secret.
@@ -189,6 +191,8 @@ pub enum Answer {
 /// What came of a fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fetched<'a> {
+    /// The server says, before the first part, that the answer is not all: see [`Fetch::cut`].
+    Cut,
     /// A line of the answer, or all of it.
     Part(&'a str),
     /// The answer is complete. A new fetch may follow.

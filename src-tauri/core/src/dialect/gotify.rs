@@ -112,6 +112,7 @@ impl Dialect for Gotify {
                 None => effects.end = Some(unlike("the server's answer to /message is no list of messages of Gotify")),
             },
             Fetched::Broken => self.page = None,
+            Fetched::Cut => {}
             // The walk stays as it is, so that no cursor passes over what it would have found.
             Fetched::Refused(_) => {
                 let refused = self.outcome.take().map(|_| CaughtUp::Missing(Missing::Refused));
@@ -151,7 +152,7 @@ impl Gotify {
         let limit = if self.done.is_some() { PAGE } else { 1 };
         let since = self.walk.last().copied().filter(|&bound| bound < u64::MAX);
         let url = page_url(&self.context.url, limit, since);
-        effects.fetch = Some(Fetch { url, form: None, answer: Answer::Whole });
+        effects.fetch = Some(Fetch { url, form: None, answer: Answer::Whole, cut: None });
     }
 
     /// Whether the page lies below its bound, newest first: otherwise a walk might never end.

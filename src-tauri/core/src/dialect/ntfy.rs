@@ -42,6 +42,9 @@ const AGAIN: Duration = Duration::from_secs(2);
 /// Parameters that would change what a subscription or an answer holds, under all their names (`parseSubscribeParams`).
 const OURS: [&str; 9] = ["since", "si", "x-since", "poll", "po", "x-poll", "scheduled", "sched", "x-scheduled"];
 
+/// The answer has only the newest messages of a topic, 10 MB of them (`sendOldMessages`).
+const CUT: &str = "x-messages-truncated";
+
 /// An address that ends with topics and `/ws`, behind whatever path a proxy adds.
 fn check_url(url: &Url) -> Option<String> {
     let example = "write it as wss://ntfy.sh/alerts,builds/ws";
@@ -123,6 +126,8 @@ impl Dialect for Ntfy {
                 Some(_) => {}
                 None => catch_up.unread = true,
             },
+            // So is the answer to the next try.
+            Fetched::Cut => catch_up.cut = true,
             Fetched::Broken => catch_up.unread = false,
             Fetched::Refused(_) => self.caught_up(CaughtUp::Missing(Missing::Refused), effects),
             Fetched::End => self.answered(effects),
@@ -160,7 +165,7 @@ impl Ntfy {
         url.query_pairs_mut().append_pair("poll", "1").append_pair("since", &since.to_string());
         // Cannot fail between these.
         let _ = url.set_scheme(if url.scheme() == "wss" { "https" } else { "http" });
-        Fetch { url, form: None, answer: Answer::Lines }
+        Fetch { url, form: None, answer: Answer::Lines, cut: Some(CUT) }
     }
 
     fn give(&mut self, event: &Event, arrival: Arrival, effects: &mut Effects) {

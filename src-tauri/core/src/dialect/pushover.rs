@@ -147,7 +147,7 @@ impl Dialect for Pushover {
                 effects.trouble = Some(format!("Pushover keeps messages that it was told to delete ({status})"));
                 self.done(effects);
             }
-            (Fetched::Part(_) | Fetched::Broken, Asked::Acknowledge(_)) | (_, Asked::Nothing) => {}
+            (Fetched::Part(_) | Fetched::Broken, Asked::Acknowledge(_)) | (Fetched::Cut, _) | (_, Asked::Nothing) => {}
         }
     }
 
@@ -195,7 +195,7 @@ impl Pushover {
             return;
         };
         self.asked = asked;
-        effects.fetch = Some(Fetch { url, form, answer: Answer::Whole });
+        effects.fetch = Some(Fetch { url, form, answer: Answer::Whole, cut: None });
     }
 
     /// Everything that the server holds for this device. What was given before is still there where the program ended, or

@@ -119,6 +119,7 @@ impl Driver {
             let Some(Poll::Ready(event)) = open.fetching.as_mut().map(|fetching| fetching.poll_next(cx)) else { break };
             parts += 1;
             match event {
+                Event::Cut => self.dialect.fetched(Fetched::Cut, &mut effects),
                 Event::Part(part) => self.dialect.fetched(Fetched::Part(&part), &mut effects),
                 Event::Broken(cause) => {
                     self.dialect.fetched(Fetched::Broken, &mut effects);

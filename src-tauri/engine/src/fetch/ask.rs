@@ -29,7 +29,8 @@ pub(super) struct Question {
 
 /// What the server said to it.
 pub(super) enum Reply {
-    Body(Box<Body>),
+    /// The answer, and whether the server left something out of it.
+    Body(Box<Body>, bool),
     Refused(u16),
 }
 
@@ -46,7 +47,8 @@ impl Question {
             let exchange = exchange(transport, asked).await.map_err(|cause| route.behind(cause))?;
             let (status, headers) = (exchange.answer.status(), exchange.answer.headers());
             if status.is_success() {
-                return Ok(Reply::Body(Box::new(Body::new(exchange, self.fetch.answer)?)));
+                let cut = self.fetch.cut.is_some_and(|field| headers.contains_key(field));
+                return Ok(Reply::Body(Box::new(Body::new(exchange, self.fetch.answer)?), cut));
             }
             if matches!(status.as_u16(), 400 | 404 | 405 | 410 | 422) {
                 return Ok(Reply::Refused(status.as_u16()));

@@ -182,6 +182,25 @@ async fn how_long_the_server_keeps_messages_is_told_with_what_it_still_had() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_server_leaves_out_of_a_long_answer_is_a_gap() {
+    let (mut server, connection) = start(&["--poll-size", "600"]);
+    let mut watch = connected(&connection).await;
+    publish(&mut server, "b", "one");
+    watch.until_messages(1).await;
+    cut(&mut server, &mut watch).await;
+    server.carry_out(&json!({ "do": "publish", "topic": "a", "from": 1, "count": 100 }));
+    hear(&mut server);
+    assert_eq!(watch.until_caught_up(2).await, CaughtUp::Missing(Missing::Refused));
+    let bodies = watch.bodies();
+    assert!(bodies.len() < 10 && bodies.last() == Some(&"100"), "{bodies:?}");
+    cut(&mut server, &mut watch).await;
+    publish(&mut server, "a", "two");
+    hear(&mut server);
+    watch.until_caught_up(3).await;
+    assert_eq!(watch.bodies().last(), Some(&"two"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_lost_what_it_kept_is_noticed() {
     let (mut server, connection) = start(&[]);
     let mut watch = connected(&connection).await;

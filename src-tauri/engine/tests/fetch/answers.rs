@@ -3,14 +3,14 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use heartwire_core::dialect::Answer;
-use heartwire_engine::fetch::Event;
+use heartwire_core::dialect::{Answer, Fetch};
+use heartwire_engine::fetch::{Event, Fetching};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
 use crate::rig::{accept_tcp, listener, read_to_end, request};
-use crate::{OK, answer, answer_and_close, fetching, is_over, next, parts};
+use crate::{OK, answer, answer_and_close, dial, fetching, get, is_over, next, parts};
 
 async fn given(said: &str, wanted: Answer) -> Vec<String> {
     let (listener, port) = listener().await;
@@ -85,6 +85,23 @@ async fn a_line_is_given_as_soon_as_it_is_there() {
     assert_eq!(next(&mut fetching).await, Event::Part("two".to_owned()));
     stream.write_all(b"0\r\n\r\n").await.unwrap();
     assert_eq!(next(&mut fetching).await, Event::End);
+}
+
+#[tokio::test]
+async fn that_something_was_left_out_is_told_before_the_rest() {
+    let (listener, port) = listener().await;
+    let url = format!("http://127.0.0.1:{port}/log");
+    let given = async |cut: Option<&'static str>, field: &str| {
+        let dial = dial(&format!("ws://127.0.0.1:{port}/ws"));
+        let mut fetching = Fetching::new(&dial, Fetch { cut, ..get(&url, Answer::Lines) }, 1);
+        let said = format!("{OK}{field}Content-Length: 4\r\n\r\none\n");
+        let taking = async { [next(&mut fetching).await, next(&mut fetching).await] };
+        tokio::join!(taking, answer_and_close(&listener, &said)).0
+    };
+    let one = || Event::Part("one".to_owned());
+    assert_eq!(given(Some("x-cut"), "X-Cut: 1\r\n").await, [Event::Cut, one()]);
+    assert_eq!(given(Some("x-cut"), "").await, [one(), Event::End]);
+    assert_eq!(given(None, "X-Cut: 1\r\n").await, [one(), Event::End]);
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ fn dial(url: &str) -> DialRequest {
 }
 
 fn get(url: &str, answer: Answer) -> Fetch {
-    Fetch { url: url.parse().unwrap(), form: None, answer }
+    Fetch { url: url.parse().unwrap(), form: None, answer, cut: None }
 }
 
 fn post(url: &str, fields: &[(&str, &str)]) -> Fetch {

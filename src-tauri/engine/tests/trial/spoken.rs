@@ -56,7 +56,7 @@ impl Dialect for Shy {
             }
             Incoming::Text("fetch") => {
                 let url = self.0.url.as_str().replace("ws://", "http://").parse().unwrap();
-                effects.fetch = Some(Fetch { url, form: None, answer: Answer::Lines });
+                effects.fetch = Some(Fetch { url, form: None, answer: Answer::Lines, cut: None });
             }
             Incoming::Text(text) => {
                 effects.message(Message::new("", "", text, text.len()));

@@ -40,6 +40,7 @@ pub(super) fn event(subject: &Subject, socket: &Socket<'_>, dice: &mut SmallRng)
             0 | 1 => Event::End,
             2 => Event::Broken,
             3 => Event::Refused(*[400, 404, 405, 410, 422].choose(dice).unwrap_or(&404)),
+            4 => Event::Cut,
             _ => Event::Part(text(hostile(subject, &subject.parts, socket, dice).0)),
         };
     }

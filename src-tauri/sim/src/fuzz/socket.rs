@@ -28,6 +28,8 @@ pub enum Event {
     Text(String),
     /// A binary frame.
     Binary(Vec<u8>),
+    /// The answer to a request is not all.
+    Cut,
     /// Part of the answer to a request.
     Part(String),
     /// The answer's end.
@@ -101,7 +103,7 @@ impl<'a> Socket<'a> {
     pub fn takes(&self, event: &Event) -> bool {
         !self.is_over
             && match event {
-                Event::Part(_) | Event::End | Event::Broken | Event::Refused(_) => self.is_asked,
+                Event::Cut | Event::Part(_) | Event::End | Event::Broken | Event::Refused(_) => self.is_asked,
                 Event::Committed => !self.marks.is_empty(),
                 Event::Wrap(_) => self.is_ready && self.connection.dialect.spec.sends,
                 Event::Heartbeat => self.connection.dialect.spec.beat != Beat::Server,
@@ -170,6 +172,7 @@ impl<'a> Socket<'a> {
             }
             Event::Text(text) => dialect.frame(Incoming::Text(text), &mut effects),
             Event::Binary(bytes) => dialect.frame(Incoming::Binary(bytes), &mut effects),
+            Event::Cut => dialect.fetched(Fetched::Cut, &mut effects),
             Event::Part(text) => dialect.fetched(Fetched::Part(text), &mut effects),
             Event::End => dialect.fetched(Fetched::End, &mut effects),
             Event::Broken => dialect.fetched(Fetched::Broken, &mut effects),
@@ -236,7 +239,13 @@ impl Event {
             Self::Opened(cursor) => cursor.as_ref().map_or(0, String::len),
             Self::Text(text) | Self::Part(text) | Self::Wrap(text) | Self::Closed(_, text) => text.len(),
             Self::Binary(bytes) => bytes.len(),
-            Self::End | Self::Broken | Self::Refused(_) | Self::Committed | Self::Quiet | Self::Heartbeat => 0,
+            Self::Cut
+            | Self::End
+            | Self::Broken
+            | Self::Refused(_)
+            | Self::Committed
+            | Self::Quiet
+            | Self::Heartbeat => 0,
         }
     }
 }

@@ -34,6 +34,8 @@ pub(super) struct CatchUp {
     live: BTreeMap<String, Newest>,
     /// Something in the answer could not be read.
     pub(super) unread: bool,
+    /// The server left something out.
+    pub(super) cut: bool,
 }
 
 /// The newest of a sequence that came live.
@@ -55,6 +57,7 @@ impl CatchUp {
             reached: earlier.time,
             live: BTreeMap::new(),
             unread: false,
+            cut: false,
             earlier,
         }
     }
@@ -92,12 +95,14 @@ impl CatchUp {
     /// Since when it has to be asked for once more. None: it was, or there is no use.
     pub(super) fn again(&mut self) -> Option<i64> {
         let first = !mem::replace(&mut self.again, true);
-        let since = if self.proof.is_some() { self.since } else { self.since.max(self.now.saturating_sub(RACE)) };
+        // What was left out once would be again.
+        let since =
+            if self.proof.is_some() && !self.cut { self.since } else { self.since.max(self.now.saturating_sub(RACE)) };
         (first && !self.unread).then_some(since)
     }
 
     pub(super) fn word(&self, now: &Place) -> CaughtUp {
-        if self.unread {
+        if self.unread || self.cut {
             CaughtUp::Missing(Missing::Refused)
         } else if self.proof.is_some() || self.earlier.is_ahead_of(self.now) {
             CaughtUp::Missing(Missing::CursorLost)

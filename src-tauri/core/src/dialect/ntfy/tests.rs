@@ -428,6 +428,24 @@ fn a_refused_or_unreadable_answer_is_a_gap() {
     assert_eq!(word(talk.end()), missing);
 }
 
+/// It has a limit for an answer, and leaves out the oldest.
+#[test]
+fn an_answer_that_the_server_cut_is_a_gap_and_the_newest_seconds_are_asked_for_again() {
+    let mut talk = Talk::open(None);
+    talk.live(&kept("last", NOW));
+    let mut talk = Talk::new(talk.cursor.as_ref().map(|cursor| cursor.0.as_str()));
+    talk.live(&open(NOW + 100));
+    assert!(talk.effects.fetch.as_ref().is_some_and(|fetch| fetch.cut == Some("x-messages-truncated")));
+    assert!(talk.fetched(Fetched::Cut).items.is_empty());
+    talk.fetched(Fetched::Broken);
+    assert_eq!(bodies(talk.part(&kept("newest", NOW + 90))), ["newest"]);
+    talk.fetched(Fetched::End);
+    assert!(talk.url().ends_with(&format!("since={}", NOW + 98)), "{}", talk.url());
+    assert_eq!(word(talk.fetched(Fetched::End)), CaughtUp::Missing(Missing::Refused));
+    let talk = Talk::new(talk.cursor.as_ref().map(|cursor| cursor.0.as_str())).next();
+    assert_eq!(maybe_word(&talk.effects), None, "of the next one nothing is known yet");
+}
+
 #[test]
 fn a_cursor_that_cannot_be_read_is_told_as_lost_and_one_of_another_version_is_read() {
     for cursor in ["", "x", "{}", "[]", r#"{"time":"yesterday"}"#, r#"{"time":1,"recent":7}"#] {
