@@ -180,7 +180,9 @@ fn a_preset_makes_the_address_and_a_wrong_topic_is_told() {
     let connection = resolved("https://ntfy.sh/", "alerts, builds").unwrap();
     assert_eq!(connection.url.as_str(), "wss://ntfy.sh/alerts,builds/ws");
     assert_eq!((connection.dialect.spec.name, connection.heartbeat.kind), ("ntfy", HeartbeatKind::Ping));
-    for topics in ["a/b", "a?b", "ä", "a;b"] {
+    let connection = resolved("https://ntfy.sh/", " a ,b,  c").unwrap();
+    assert_eq!(connection.url.as_str(), "wss://ntfy.sh/a,b,c/ws");
+    for topics in ["a/b", "a?b", "ä", "a;b", "a b", "a,", "a, ,b"] {
         let errors = resolved("http://h", topics).unwrap_err();
         let found: Vec<_> = errors.iter().map(|error| (error.field.as_str(), error.code)).collect();
         assert_eq!(found, [("answers.topics", FieldErrorCode::SubscribeInvalid)], "{topics}");
