@@ -73,6 +73,8 @@ enum State {
     Subscribing,
     /// What is there.
     Listing,
+    /// Changes, at a first contact that could not be told what is there: no cursor may say that the rest is new.
+    Unlisted,
     /// Changes.
     Listed,
 }
@@ -153,7 +155,7 @@ impl HomeAssistant {
                 effects.fatal = Some(Cause::new(CauseCode::Unauthorized, text));
             }
             ("result", _) if frame.id == Some(SUBSCRIPTION) => self.result(frame.success, frame.error, effects),
-            ("event", State::Listing | State::Listed) if frame.id == Some(SUBSCRIPTION) => {
+            ("event", State::Listing | State::Unlisted | State::Listed) if frame.id == Some(SUBSCRIPTION) => {
                 if let Some(event) = frame.event {
                     self.event(&event.kind.0, event.notifications.0, effects);
                 }
@@ -178,10 +180,10 @@ impl HomeAssistant {
                 effects.end = Some(Cause::new(CauseCode::Protocol, text));
             }
             (State::Listing, false) => {
-                self.state = State::Listed;
+                self.state = if self.outcome == CaughtUp::FirstContact { State::Unlisted } else { State::Listed };
                 effects.items.push(Item::CaughtUp(CaughtUp::Missing(Missing::Refused)));
             }
-            (State::Listed, false) => {
+            (State::Unlisted | State::Listed, false) => {
                 effects.trouble = Some("Home Assistant could not put a notification into words".to_owned());
             }
             _ => {}
@@ -221,7 +223,7 @@ impl HomeAssistant {
             self.known.forget(&key);
             effects.items.push(Item::Withdrawn(Withdrawal { key, at_ms: None }));
         }
-        let first_contact = self.state == State::Listing && self.outcome == CaughtUp::FirstContact;
+        let first_contact = self.state != State::Listed && self.outcome == CaughtUp::FirstContact;
         let arrival = if first_contact { Arrival::Old } else { Arrival::CaughtUp };
         let keyed = notifications.iter().filter_map(|(id, notification)| Some((usable_id(id)?, notification)));
         // All are compared before the first is learnt, which may be one too many.

@@ -220,6 +220,19 @@ fn a_list_that_the_server_cannot_say_is_a_gap_and_later_changes_still_come() {
 }
 
 #[test]
+fn without_a_list_at_the_first_contact_the_next_socket_is_the_first_contact() {
+    let failure = r#"{"id":1,"type":"result","success":false,"error":{"code":"unknown_error","message":"Invalid JSON in response"}}"#;
+    let mut socket = subscribed(None);
+    assert_eq!(told(&said(socket.as_mut(), failure)), ["Missing(Refused)"]);
+    for change in [event("added", &[("b", 2, "b")]), event("removed", &[("b", 2, "b")])] {
+        let effects = said(socket.as_mut(), &change);
+        assert_eq!((told(&effects).len(), cursor(&effects)), (1, None), "what else is there is not known");
+    }
+    let effects = said(socket.as_mut(), failure);
+    assert!(told(&effects).is_empty() && effects.trouble.is_some(), "the word was given");
+}
+
+#[test]
 fn a_frame_may_be_a_list() {
     let mut socket = opened(None);
     said(socket.as_mut(), REQUIRED);
