@@ -99,7 +99,12 @@ impl Dialect for Ntfy {
         };
         match event {
             Some(event) if event.kind == Kind::Open => self.subscribed(event.time, effects),
-            Some(event) => self.give(&event, Arrival::Live, effects),
+            Some(event) => {
+                if let State::CatchingUp(catch_up) = &mut self.state {
+                    catch_up.came_live(&event);
+                }
+                self.give(&event, Arrival::Live, effects);
+            }
             None if matches!(self.state, State::Opening(_)) => {
                 let text = "the server's first frame is none of ntfy's: is the address right?";
                 effects.end = Some(Cause::new(CauseCode::Protocol, text));
@@ -173,10 +178,8 @@ impl Ntfy {
             let Some(item) = event.item(&self.context.name, arrival) else { return };
             effects.items.push(item);
             self.place.add(event);
-            match &mut self.state {
-                State::Live => effects.items.push(Item::Cursor(self.place.cursor())),
-                State::CatchingUp(catch_up) if arrival == Arrival::Live => catch_up.came_live(event),
-                State::CatchingUp(_) | State::Opening(_) => {}
+            if let State::Live = self.state {
+                effects.items.push(Item::Cursor(self.place.cursor()));
             }
         }
     }

@@ -85,9 +85,9 @@ impl CatchUp {
 
     pub(super) fn came_live(&mut self, event: &Event) {
         self.clock = self.clock.max(event.time);
-        if let Some(key) = event.key()
-            && (self.live.len() < MOST_LIVE || self.live.contains_key(&key))
-        {
+        let Some(key) = event.key().filter(|_| event.kind == Kind::Message || event.is_withdrawal()) else { return };
+        let known = self.live.get(&key).map(|newest| newest.time);
+        if known.map_or(self.live.len() < MOST_LIVE, |known| known <= event.time) {
             self.live.insert(key, Newest { time: event.time, withdrawn: event.is_withdrawal() });
         }
     }

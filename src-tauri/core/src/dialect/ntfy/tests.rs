@@ -618,6 +618,12 @@ fn a_missed_message_neither_outlives_its_withdrawal_nor_takes_the_place_of_a_new
         Arrival::CaughtUp,
         "the answer may be sooner than the socket"
     );
+    talk.live(&withdrawal("gone", "message_clear", "s", NOW + 4));
+    talk.part(&version("again", NOW + 5));
+    assert!(talk.live(&version("again", NOW + 5)).items.is_empty(), "it is known");
+    talk.fetched(Fetched::Broken);
+    let effects = talk.part(&version("missed", NOW - 50));
+    assert!(matches!(&effects.items[..], [Item::Message(message)] if message.arrival == Arrival::Old));
 }
 
 #[test]
