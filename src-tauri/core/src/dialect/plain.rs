@@ -130,6 +130,24 @@ mod tests {
         check("", None);
     }
 
+    /// Two that differ only in digits that were rounded away would be one, and the second message a duplicate.
+    #[test]
+    fn a_number_that_is_too_large_to_be_read_exactly_is_no_id() {
+        let check = |id: &str, expected: Option<&str>| {
+            let frame = format!(r#"{{"id":{id},"text":"{id}"}}"#);
+            let (message, trouble) = only_message(&settings(), None, &frame);
+            assert_eq!((message.id.as_deref(), message.body.as_str(), trouble), (expected, id, None));
+        };
+        check("18446744073709551615", Some("18446744073709551615"));
+        check("-9223372036854775808", Some("-9223372036854775808"));
+        check("1700000000.123456", Some("1700000000.123456"));
+        check("18446744073709551616", None);
+        check("18446744073709551617", None);
+        check("-9223372036854775809", None);
+        check("1e300", None);
+        check("340282366920938463463374607431768211455", None);
+    }
+
     #[test]
     fn a_reply_is_never_a_message_and_what_does_not_match_always_is() {
         let check = |reply: ReplyMatcher, yes: &[&str], no: &[&str]| {

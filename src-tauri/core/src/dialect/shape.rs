@@ -101,7 +101,7 @@ impl Shaper {
         let message = (!self.is_ignored(&frame, &mut trouble)).then(|| {
             let title = self.part("title", &frame, &mut trouble).unwrap_or_default();
             let body = self.part("body", &frame, &mut trouble);
-            let id = self.part("id", &frame, &mut trouble).and_then(|id| usable_id(&id));
+            let id = self.part("id", &frame, &mut trouble).and_then(|id| usable_id(&id)).filter(|id| !is_rounded(id));
             Message { id, ..Message::new(&title, &self.context.name, body.as_deref().unwrap_or(text), text.len()) }
         });
         let first = trouble.filter(|_| !self.told);
@@ -129,6 +129,14 @@ impl Shaper {
             }
         }
     }
+}
+
+/// Whether this is a JSON number with more digits than were read: such a one prints as a rounded fraction, and so would
+/// others.
+fn is_rounded(id: &str) -> bool {
+    /// 2⁵³: beyond it not every whole number has a value of its own.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    id.ends_with(".0") && id.parse::<f64>().is_ok_and(|number| number.abs() > EXACT)
 }
 
 impl Reply {
