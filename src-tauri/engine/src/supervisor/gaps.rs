@@ -13,7 +13,7 @@ use ring::digest::{SHA256, digest};
 
 use super::links::{GivesWay, LinkRecord, now_ms, timestamp};
 use super::run::Run;
-use super::writes::{Step, Then, Write};
+use super::writes::{Lossy, Step, Then, Write};
 use crate::driver::{Command, ConnectionId};
 use crate::store::{Entry, GapRows, NewMessage};
 
@@ -59,8 +59,9 @@ impl OpenGaps {
 
     /// Messages are missing since then whatever socket comes.
     pub fn taken_over(&mut self, since_ms: i64) {
-        if self.0.is_empty() {
-            self.open(since_ms, Generation(0));
+        match self.0.first_mut() {
+            Some(first) => first.since_ms = first.since_ms.min(since_ms),
+            None => self.open(since_ms, Generation(0)),
         }
     }
 
@@ -111,17 +112,20 @@ impl Run {
 
     /// Connections of which something was lost while the disk took nothing begin again from what is on it: their servers
     /// are asked for everything since then.
-    pub(super) fn redial_lossy(&mut self, lossy: Vec<(String, Option<ResumeData>)>) {
-        for (name, cursor) in lossy {
-            if let Some(known) = self.state.known.get_mut(&name) {
-                known.cursor = cursor;
+    pub(super) fn redial_lossy(&mut self, lossy: Vec<Lossy>) {
+        for Lossy { connection: name, since_ms, cursor } in lossy {
+            let Some(known) = self.state.known.get_mut(&name) else { continue };
+            let before = std::mem::replace(&mut known.cursor, cursor);
+            if before.is_none() && known.cursor.is_none() {
+                // There is nothing to go on from: another socket would only miss more.
+                continue;
             }
             if let Some(id) = self.state.find(&name)
                 && let Some(link) = self.state.links.get(&id)
             {
                 tracing::warn!("{name}: begins again from what is on disk, since not everything found a place there");
                 let connection = link.connection.clone();
-                let new = self.add(connection, Some((id, GivesWay::Lossy)));
+                let new = self.add(connection, Some((id, GivesWay::Lossy { since_ms })));
                 self.state.order.iter_mut().filter(|place| **place == id).for_each(|place| *place = new);
                 self.state.dirty = true;
             }
@@ -202,6 +206,10 @@ impl Run {
                 self.popups.caught_up(&name);
                 let Some(link) = self.state.links.get_mut(&id) else { return };
                 if let Some(closed) = link.caught_up(generation, caught_up, now_ms()) {
+                    if closed.missing.is_none() {
+                        self.writes.made_good(&name);
+                        self.state.not_stored = self.writes.lost();
+                    }
                     self.writes.push(Write::Gaps(name, closed.rows, closed.missing));
                     self.state.emit([closed.event]);
                 } else if link.past.gaps.since_ms().is_none() {

@@ -71,8 +71,8 @@ pub struct Past {
 pub enum GivesWay {
     /// The person changed the connection.
     Changed,
-    /// Something that it gave found no place on the disk, and the other begins again from what did.
-    Lossy,
+    /// Something that it gave since then found no place on the disk, and the other begins again from what did.
+    Lossy { since_ms: i64 },
 }
 
 /// What a status change means for the store and for listeners.
@@ -107,7 +107,9 @@ impl GivesWay {
     fn cause(self) -> CauseView {
         match self {
             Self::Changed => Cause::new(CauseCode::ByPerson, "the settings of this connection were changed").view(),
-            Self::Lossy => own_cause(NOT_STORED, "the disk did not take everything; the connection is made anew"),
+            Self::Lossy { .. } => {
+                own_cause(NOT_STORED, "the disk did not take everything; the connection is made anew")
+            }
         }
     }
 }
@@ -147,6 +149,9 @@ impl LinkRecord {
     pub fn take_over(&mut self, past: Past, why: GivesWay, now_ms: i64) -> Option<BeginSpan> {
         self.past = past;
         self.past.gaps.of_an_earlier_link();
+        if let GivesWay::Lossy { since_ms } = why {
+            self.past.gaps.taken_over(since_ms);
+        }
         matches!(self.past.open, Some((SpanKind::Up, _))).then(|| {
             self.begin_span(SpanKind::Down, now_ms);
             self.past.gaps.taken_over(now_ms);

@@ -5,7 +5,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -15,8 +15,9 @@ use heartwire_core::link::{Generation, ResumeData};
 use heartwire_core::view::GapView;
 use tokio::time::Instant;
 
+use super::links::now_ms;
 use crate::driver::ConnectionId;
-use crate::store::{BeginSpan, Entry, GapRows, Store, StoreError, Unwritten, Written};
+use crate::store::{BeginSpan, Entry, GapRows, NewMessage, Store, StoreError, Unwritten, Written};
 
 /// Steps waiting for the store above which links stop reading; and the most that are kept while the disk refuses them.
 const MOST_STEPS: usize = 10_000;
@@ -33,11 +34,18 @@ pub enum Step {
 }
 
 impl Step {
-    /// Whether this does not say that nothing is missing of a connection that has lost something.
-    fn is_sound(&self, lossy: &BTreeSet<String>) -> bool {
+    /// Without what it says of a connection that has lost something: that nothing is missing.
+    fn sound(self, lossy: &BTreeMap<String, i64>) -> Option<Self> {
         match self {
-            Self::Entry(Entry::Cursor(name, _)) | Self::Then(Then::Committed(name, ..)) => !lossy.contains(name),
-            Self::Entry(_) | Self::Then(_) => true,
+            Self::Entry(Entry::Cursor(name, _)) | Self::Then(Then::Committed(name, ..))
+                if lossy.contains_key(&name) =>
+            {
+                None
+            }
+            Self::Then(Then::CaughtUp(name, .., CaughtUp::Recovered { .. })) if lossy.contains_key(&name) => {
+                Some(Self::Then(Then::Told(name)))
+            }
+            sound @ (Self::Entry(_) | Self::Then(_)) => Some(sound),
         }
     }
 }
@@ -93,12 +101,22 @@ pub enum Outcome {
     SpanEnded(String, i64),
     /// The rows of gaps, and what is known of them now.
     Gaps(Vec<(i64, GapView)>),
-    /// Connections of which something found no place, now that the disk takes something again, with their cursors on it.
-    /// They count as sound from now on.
-    Lossy(Vec<(String, Option<ResumeData>)>),
+    /// Connections of which something found no place, now that the disk takes something again. They count as sound from now
+    /// on.
+    Lossy(Vec<Lossy>),
     Done,
     /// The disk refused something else; it is tried again.
     Failed(StoreError),
+}
+
+/// A connection of which something found no place on the disk.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Lossy {
+    pub connection: String,
+    /// When the first of it came.
+    pub since_ms: i64,
+    /// How far it is on disk.
+    pub cursor: Option<ResumeData>,
 }
 
 enum Job {
@@ -106,8 +124,8 @@ enum Job {
     Steps(Vec<Step>, usize),
     /// They have to wait behind what was refused for this.
     Behind(Vec<Step>, StoreError),
-    /// How far these are on disk.
-    Lossy(BTreeSet<String>),
+    /// How far these are on disk, of which something was lost since then.
+    Lossy(BTreeMap<String, i64>),
     Queued(Write),
     Latest(Latest),
 }
@@ -119,9 +137,10 @@ pub struct Writes {
     store: Store,
     steps: Vec<Step>,
     refused: Vec<Step>,
-    lost: u64,
-    /// Connections of which something was lost here: their cursors would say that nothing is missing.
-    lossy: BTreeSet<String>,
+    /// How many messages found no place, by connection.
+    lost: BTreeMap<String, u64>,
+    /// Connections of which something was lost here, and since when: their cursors would say that nothing is missing.
+    lossy: BTreeMap<String, i64>,
     /// Something else may be written before the next steps.
     turn: bool,
     queue: VecDeque<Write>,
@@ -141,8 +160,8 @@ impl Writes {
             store,
             steps: Vec::new(),
             refused: Vec::new(),
-            lost: 0,
-            lossy: BTreeSet::new(),
+            lost: BTreeMap::new(),
+            lossy: BTreeMap::new(),
             turn: false,
             queue: VecDeque::new(),
             alive: None,
@@ -174,14 +193,12 @@ impl Writes {
 
     pub fn push_steps(&mut self, steps: impl IntoIterator<Item = Step>) {
         for step in steps {
-            if let Step::Entry(Entry::Renamed { from, to }) = &step
-                && self.lossy.remove(from)
-            {
-                self.lossy.insert(to.clone());
+            if let Step::Entry(Entry::Renamed { from, to }) = &step {
+                let (since_ms, lost) = (self.lossy.remove(from), self.lost.remove(from));
+                self.lossy.extend(since_ms.map(|since_ms| (to.clone(), since_ms)));
+                self.lost.extend(lost.map(|lost| (to.clone(), lost)));
             }
-            if step.is_sound(&self.lossy) {
-                self.steps.push(step);
-            }
+            self.steps.extend(step.sound(&self.lossy));
         }
     }
 
@@ -205,9 +222,16 @@ impl Writes {
         self.steps.len() >= MOST_STEPS
     }
 
-    /// How many messages found no place while the disk refused them.
+    /// How many messages found no place while the disk refused them, and did not come again.
     pub fn lost(&self) -> u64 {
-        self.lost
+        self.lost.values().sum()
+    }
+
+    /// All that this connection missed has come and is on disk.
+    pub fn made_good(&mut self, connection: &str) {
+        if !self.lossy.contains_key(connection) {
+            self.lost.remove(connection);
+        }
     }
 
     /// Whether nothing is left that can be written now.
@@ -258,7 +282,7 @@ impl Writes {
             let refused = steps.len();
             // Some came before it was known that something is lost.
             let lossy = &self.lossy;
-            steps.extend(std::mem::take(&mut self.steps).into_iter().filter(|step| step.is_sound(lossy)));
+            steps.extend(std::mem::take(&mut self.steps).into_iter().filter_map(|step| step.sound(lossy)));
             return Some(Job::Steps(steps, refused));
         }
         if lossy {
@@ -278,7 +302,9 @@ impl Writes {
         let done = in_flight.await;
         self.in_flight = None;
         match &done {
-            Ok(Outcome::Lossy(known)) => self.lossy.retain(|name| known.iter().all(|(asked, _)| asked != name)),
+            Ok(Outcome::Lossy(known)) => {
+                self.lossy.retain(|name, _| known.iter().all(|lossy| lossy.connection != *name));
+            }
             Ok(Outcome::SpanBegun(row, span)) => drop(self.open_rows.insert(span.connection.clone(), *row)),
             Ok(Outcome::SpanEnded(connection, _)) => drop(self.open_rows.remove(connection)),
             _ => {}
@@ -295,21 +321,26 @@ impl Writes {
     }
 
     fn keep_step(&mut self, step: &Step) {
-        if self.refused.len() < MOST_STEPS
-            || matches!(step, Step::Then(Then::CaughtUp(..)) | Step::Entry(Entry::Source(..) | Entry::Renamed { .. }))
-        {
-            return self.refused.push(step.clone());
+        let sound = step.clone().sound(&self.lossy);
+        let is_rare = matches!(
+            sound,
+            Some(Step::Then(Then::CaughtUp(..)) | Step::Entry(Entry::Source(..) | Entry::Renamed { .. }))
+        );
+        if self.refused.len() < MOST_STEPS || is_rare {
+            return self.refused.extend(sound);
         }
         // Whatever it is, the connection goes on from before it when the disk takes something again.
-        match step {
-            Step::Entry(Entry::Message(new)) => {
-                self.lost += 1;
-                self.lossy.insert(new.connection.clone());
+        let (name, came_ms) = match step {
+            Step::Entry(Entry::Message(NewMessage { connection, at_ms, .. })) => {
+                *self.lost.entry(connection.clone()).or_default() += 1;
+                (connection, *at_ms)
             }
-            Step::Entry(Entry::Withdrawn { connection: name, .. } | Entry::Cursor(name, _))
-            | Step::Then(Then::Committed(name, ..)) => drop(self.lossy.insert(name.clone())),
-            Step::Entry(_) | Step::Then(_) => {}
-        }
+            Step::Entry(Entry::Withdrawn { connection, at_ms, .. }) => (connection, *at_ms),
+            Step::Entry(Entry::Cursor(name, _)) | Step::Then(Then::Committed(name, ..)) => (name, now_ms()),
+            Step::Entry(_) | Step::Then(_) => return,
+        };
+        let since_ms = self.lossy.entry(name.clone()).or_insert(came_ms);
+        *since_ms = came_ms.min(*since_ms);
     }
 
     fn keep(&mut self, job: Job, error: StoreError) -> Outcome {
@@ -344,10 +375,13 @@ async fn perform(store: Store, job: Job, row: Option<i64>) -> Performed {
     let done = match &job {
         Job::Steps(..) => return commit(&store, job).await,
         Job::Behind(_, error) => Err(error.clone()),
-        Job::Lossy(names) => store.sources().await.map(|sources| {
+        Job::Lossy(since) => store.sources().await.map(|sources| {
             let mut cursors: BTreeMap<_, _> = sources.into_iter().map(|(name, _, cursor)| (name, cursor)).collect();
-            let known = names.iter().map(|name| (name.clone(), cursors.remove(name).flatten()));
-            Outcome::Lossy(known.collect())
+            let lossy = since.iter().map(|(name, since_ms)| {
+                let cursor = cursors.remove(name).flatten();
+                Lossy { connection: name.clone(), since_ms: *since_ms, cursor }
+            });
+            Outcome::Lossy(lossy.collect())
         }),
         Job::Queued(write) => store_one(&store, write, row).await,
         Job::Latest(Latest::Alive(at_ms)) => store.alive(*at_ms).await.map(|()| Outcome::Done),

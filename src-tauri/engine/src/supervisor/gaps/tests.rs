@@ -92,7 +92,7 @@ async fn what_a_lossy_link_still_gives_does_not_come_twice_and_moves_no_cursor()
             let new = run.add(connection, Some((id, GivesWay::Changed)));
             run.state.order = vec![new];
         }
-        run.redial_lossy(vec![("crm".to_owned(), Some(ResumeData("kept".to_owned())))]);
+        run.redial_lossy(vec![lossy(0)]);
         let message = || Item::Message(Message { id: Some("7".to_owned()), ..Message::new("", "crm", "", 0) });
         run.received(id, Generation(1), vec![message(), Item::Cursor(ResumeData("passes".to_owned()))]);
         assert_eq!(run.state.known["crm"].cursor, Some(ResumeData("kept".to_owned())), "changed: {changed}");
@@ -104,20 +104,37 @@ async fn what_a_lossy_link_still_gives_does_not_come_twice_and_moves_no_cursor()
 }
 
 #[tokio::test]
-async fn the_row_of_a_link_that_begins_again_after_a_full_disk_says_why() {
+async fn a_link_that_begins_again_after_a_full_disk_says_why_and_since_when() {
     let (mut run, id) = with_a_connection().await;
-    let status = LinkStatus {
+    run.driver_event(DriverEvent { id, kind: DriverEventKind::Status(connected(), None) });
+    run.redial_lossy(vec![lossy(5)]);
+    told(&mut run).await;
+    let rows = run.writes.store().history(None, None, 10).await.unwrap().0;
+    let causes: Vec<_> = rows.iter().map(|row| row.cause.code.as_str()).collect();
+    assert_eq!(causes, ["not-stored"]);
+    let new = run.state.find("crm").unwrap();
+    assert_eq!(run.state.links[&new].past.gaps.since_ms(), Some(5));
+}
+
+#[tokio::test]
+async fn a_link_that_has_nothing_to_go_on_from_stays() {
+    let (mut run, id) = with_a_connection().await;
+    run.driver_event(DriverEvent { id, kind: DriverEventKind::Status(connected(), None) });
+    run.redial_lossy(vec![Lossy { cursor: None, ..lossy(5) }]);
+    assert_eq!(run.state.find("crm"), Some(id));
+}
+
+fn lossy(since_ms: i64) -> Lossy {
+    Lossy { connection: "crm".to_owned(), since_ms, cursor: Some(ResumeData("kept".to_owned())) }
+}
+
+fn connected() -> LinkStatus {
+    LinkStatus {
         state: LinkState::Connected,
         generation: Generation(1),
         attempt: 0,
         retry_at: None,
         cause: None,
         silent_for: Duration::ZERO,
-    };
-    run.driver_event(DriverEvent { id, kind: DriverEventKind::Status(status, None) });
-    run.redial_lossy(vec![("crm".to_owned(), None)]);
-    told(&mut run).await;
-    let rows = run.writes.store().history(None, None, 10).await.unwrap().0;
-    let causes: Vec<_> = rows.iter().map(|row| row.cause.code.as_str()).collect();
-    assert_eq!(causes, ["not-stored"]);
+    }
 }

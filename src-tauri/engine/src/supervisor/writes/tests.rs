@@ -80,7 +80,21 @@ impl Writes {
 fn lossy(outcomes: &[Outcome]) -> Vec<(&str, Option<&str>)> {
     let told =
         outcomes.iter().filter_map(|outcome| if let Outcome::Lossy(known) = outcome { Some(known) } else { None });
-    told.flatten().map(|(name, cursor)| (name.as_str(), cursor.as_ref().map(|cursor| cursor.0.as_str()))).collect()
+    told.flatten().map(|it| (it.connection.as_str(), it.cursor.as_ref().map(|cursor| cursor.0.as_str()))).collect()
+}
+
+/// What was said of what was missed.
+fn words(outcomes: &[Outcome]) -> Vec<Option<CaughtUp>> {
+    let mut words = Vec::new();
+    for outcome in outcomes {
+        let Outcome::Committed(done, _) = outcome else { continue };
+        words.extend(done.iter().filter_map(|done| match done {
+            Done::Then(Then::CaughtUp(.., word)) => Some(Some(*word)),
+            Done::Then(Then::Told(_)) => Some(None),
+            _ => None,
+        }));
+    }
+    words
 }
 
 fn marks(outcomes: &[Outcome]) -> Vec<u64> {
@@ -131,6 +145,47 @@ async fn what_came_before_a_loss_was_known_does_not_pass_it_either() {
     let kept = HALF.to_string();
     assert_eq!((lossy(&outcomes), marks(&outcomes)), (vec![("crm", Some(kept.as_str()))], vec![]));
     assert_eq!(writes.on_disk("crm").await, Some(kept));
+}
+
+#[tokio::test]
+async fn what_has_lost_something_is_not_said_to_be_complete() {
+    let missing = CaughtUp::Missing(Missing::NoReplay);
+    let word = |word| Step::Then(Then::CaughtUp("crm".to_owned(), ConnectionId(1), Generation(1), word));
+    let recovered = || word(CaughtUp::Recovered { keeps: None });
+    let mut writes = Writes::knowing(&["crm"]).await;
+    writes.refused([recovered()]);
+    writes.refused((2..=MOST_STEPS).map(|number| message("crm", number)));
+    writes.refused([message("crm", 999_998)]);
+    // What came before the loss counts, and what came after it only if it says that something is missing.
+    writes.refused([recovered(), word(missing)]);
+    assert_eq!(writes.refused.len(), MOST_STEPS + 1, "also where nothing else finds a place");
+    writes.release();
+    writes.push_steps([recovered()]);
+    let outcomes = writes.written().await;
+    assert_eq!(words(&outcomes), [Some(CaughtUp::Recovered { keeps: None }), Some(missing), None]);
+}
+
+#[tokio::test]
+async fn what_is_lost_is_lost_since_the_first_of_it_and_until_it_came_again() {
+    let mut writes = Writes::knowing(&["crm"]).await;
+    let at = |at_ms, number| match message("crm", number) {
+        Step::Entry(Entry::Message(new)) => Step::Entry(Entry::Message(NewMessage { at_ms, ..new })),
+        other => other,
+    };
+    writes.refused((1..=MOST_STEPS).map(|number| at(10, number)));
+    writes.refused([at(30, 999_997), at(20, 999_998), cursor("crm", 999_998)]);
+    writes.refused([at(40, 999_999)]);
+    writes.made_good("crm");
+    assert_eq!(writes.lost(), 3, "it did not come again yet");
+    writes.release();
+    let outcomes = writes.written().await;
+    let since: Vec<_> = outcomes
+        .iter()
+        .filter_map(|outcome| if let Outcome::Lossy(lossy) = outcome { Some(lossy[0].since_ms) } else { None })
+        .collect();
+    assert_eq!((since, writes.lost()), (vec![20], 3));
+    writes.made_good("crm");
+    assert_eq!(writes.lost(), 0);
 }
 
 #[tokio::test]
