@@ -405,12 +405,17 @@ async fn commit(store: &Store, job: Job) -> Performed {
             Step::Then(then) => others.push_back((at, then)),
         }
     }
+    let count = entries.len();
     match if entries.is_empty() { Ok(Vec::new()) } else { store.commit(entries).await } {
         Ok(written) => {
             let done = woven(written.into_iter().map(Done::Written), others, Done::Then);
             Ok(Outcome::Committed(done, refused))
         }
         Err(Unwritten { error, entries }) => {
+            if entries.len() < count {
+                // The store's thread has died with them. Alone, what is behind them would count as done.
+                others.retain(|(_, then)| !matches!(then, Then::Committed(..)));
+            }
             let steps = woven(entries.into_iter().map(Step::Entry), others, Step::Then);
             Err((Job::Steps(steps, refused), error))
         }

@@ -262,3 +262,20 @@ async fn a_retry_of_the_disk_is_not_put_off_by_what_waits_behind() {
     });
     assert_eq!(ids.collect::<Vec<_>>(), [Some("1"), Some("2"), Some("3")]);
 }
+
+#[tokio::test]
+async fn what_died_with_the_stores_thread_is_not_acknowledged() {
+    let mut writes = Writes::knowing(&["crm"]).await;
+    let store = writes.store().clone();
+    writes.push_steps([message("crm", 1), mark("crm", 1)]);
+    writes.launch();
+    // It ends while the message waits behind these.
+    let before = (2..5_000).map(|number| match message("crm", number) {
+        Step::Entry(entry) => entry,
+        Step::Then(_) => panic!("a message is an entry"),
+    });
+    let (before, closed, died) = tokio::join!(store.commit(before.collect()), store.close(), writes.outcome());
+    assert!(before.is_ok() && closed.is_ok() && matches!(died, Outcome::Refused(_, StoreError::Closed)));
+    writes.release();
+    assert!(marks(&writes.written().await).is_empty());
+}
