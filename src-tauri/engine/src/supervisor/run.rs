@@ -115,8 +115,7 @@ impl Run {
         };
         run.remember().await;
         run.apply(None).await;
-        // What is not in the settings by now was not while Heartwire ran.
-        run.state.lives.values_mut().for_each(|life| life.ran_to_the_end = false);
+        run.without_settings();
         run.publish();
         Ok((run, receiver))
     }

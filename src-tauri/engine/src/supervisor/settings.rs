@@ -12,6 +12,7 @@ use super::state::{State, Stopping};
 use super::writes::Write;
 use crate::dial::DialRequest;
 use crate::driver::{self, Command, ConnectionId, DriverOptions};
+use crate::store::GapRows;
 
 impl Run {
     /// Starts, keeps or ends links so that they are what the settings say. `renamed` is a connection's old and new name.
@@ -36,6 +37,19 @@ impl Run {
         }
         self.state.order = order;
         self.state.dirty = true;
+    }
+
+    /// What earlier runs left of connections that the settings do not have any more.
+    pub(super) fn without_settings(&mut self) {
+        for (name, life) in &mut self.state.lives {
+            // Should it come again, this is why there was none.
+            life.ran_to_the_end = false;
+            // Where the settings are wrong it may be meant to be there.
+            if self.state.settings.problems.is_empty() {
+                let rows = GapRows::default();
+                self.writes.push(Write::Gaps(name.clone(), rows, Some(Missing::CursorLost)));
+            }
+        }
     }
 
     /// The connections that should run: the person's, or the demo while there are none and nothing is wrong.

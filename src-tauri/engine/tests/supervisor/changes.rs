@@ -99,6 +99,31 @@ async fn the_gap_of_what_is_renamed_or_removed_while_down_does_not_stay_open() {
 }
 
 #[tokio::test]
+async fn the_gap_of_what_was_removed_while_heartwire_did_not_run_does_not_stay_open() {
+    let mut server = Server::start().await;
+    let slow = "reconnect = { fixed = \"1h\", jitter = \"none\" }\n";
+    let home = Home::with(&format!("[[connections]]\nname = \"old\"\nurl = \"ws://{}/\"\n{slow}", server.address));
+    let mut app = home.app().await;
+    server.opened().await;
+    app.until(|snapshot| state(snapshot, "old") == Some(LinkState::Connected)).await;
+    server.drop_all();
+    app.until(|snapshot| gaps(snapshot) == [("old".to_owned(), GapView::Open)]).await;
+    app.handle.stop().await;
+    let file = home.paths().settings_file;
+    // What cannot be read may be meant to be there.
+    for (settings, ends) in [
+        ("[[connections]]\nname = \"old\"\nurl = \"gopher://h/\"\n".to_owned(), false),
+        (server.connection("new"), true),
+    ] {
+        std::fs::write(&file, settings).unwrap();
+        let mut app = home.app().await;
+        assert_eq!(gaps(&app.handle.snapshots().borrow()), [("old".to_owned(), GapView::Open)]);
+        app.until(|snapshot| is_missing(gaps(snapshot)[0].1) == ends).await;
+        app.handle.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn a_time_without_the_connection_says_so_and_one_without_heartwire_too() {
     let mut server = Server::start().await;
     let other = Server::start().await;
