@@ -1,29 +1,27 @@
 //! The driver's loop: one future that is polled, with every step of a round in the order that keeps the deadlines.
 
+mod commands;
 mod obey;
 mod recover;
+mod wire;
 
 use std::collections::BTreeMap;
-use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_channel::mpsc::UnboundedReceiver;
-use futures_util::StreamExt;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use url::Url;
 
-use heartwire_core::cause::{Cause, CauseCode};
-use heartwire_core::dialect::{Dialect, Effects, Spec};
-use heartwire_core::link::{
-    CLOSE_LIMIT, Generation, HeartbeatKind, Input, Link, LinkSettings, NotSent, Path, ResumeData, SendId,
-};
+use heartwire_core::cause::Cause;
+use heartwire_core::dialect::{Dialect, Spec};
+use heartwire_core::link::{CLOSE_LIMIT, Generation, HeartbeatKind, Input, Link, LinkSettings, ResumeData, SendId};
 use heartwire_core::time::Moment;
 
 use super::greet::Greeting;
-use super::open::{End, Open, Read};
+use super::open::{Open, Read};
 use super::outbox::Outbox;
 use super::sends::Told;
 use super::timer::Timer;
@@ -32,14 +30,8 @@ use crate::clock::Clock;
 use crate::dial::DialRequest;
 use crate::socket::Socket;
 
-/// How many commands are taken in a round.
-const COMMANDS: usize = 32;
-
 /// A shorter sleep is a pause like any other. Two clocks that are read one after the other are never this far apart.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(500);
-
-/// How long after a wake that the clock showed somebody may still tell of the same one.
-const SAME_WAKE: Duration = Duration::from_secs(60);
 
 /// How much of what came before a sleep is read before the socket may be given up, in turns of reading.
 const TURNS_BEFORE_SLEEP: u32 = 64;
@@ -201,161 +193,6 @@ impl Driver {
             self.input_at(now, Input::Timeout);
         }
         now
-    }
-
-    /// Takes commands as of `now`, up to which everything that came was read, so that none of them lets the link judge
-    /// its peer by a later moment.
-    fn commands(&mut self, now: Moment, cx: &mut Context<'_>) {
-        for _ in 0..COMMANDS {
-            let command = match self.inbox.poll_next_unpin(cx) {
-                Poll::Pending => return,
-                Poll::Ready(command) => command,
-            };
-            match command {
-                Some(Command::GoOnFrom(cursor)) => self.go_on_from(cursor),
-                Some(Command::Start) => self.input_at(now, Input::Start),
-                Some(Command::Pause) => self.input_at(now, Input::Pause),
-                Some(Command::Reconnect) => self.input_at(now, Input::Reconnect),
-                Some(Command::Resumed(slept)) => self.resumed(now, slept),
-                Some(Command::NetworkChanged) => self.input_at(now, Input::NetworkChanged(self.path())),
-                Some(Command::CredentialsChanged) => self.input_at(now, Input::CredentialsChanged),
-                Some(Command::Send(text, told)) => self.send(now, text, told),
-                Some(Command::Committed(generation, mark)) => self.committed(now, generation, mark, cx),
-                Some(Command::Stop) => self.stop(),
-                None => return self.stop(),
-            }
-        }
-        self.again = true;
-    }
-
-    fn stop(&mut self) {
-        if self.stopping.is_none() {
-            self.stopping = Some(Instant::now());
-            self.input(Input::Stop);
-        }
-    }
-
-    fn send(&mut self, now: Moment, text: String, told: Told) {
-        if let Wire::Open(open) = &self.wire
-            && !open.has_room_for(text.len())
-        {
-            // Whoever asked may have left.
-            let _ = told.send(Err(NotSent::Full));
-            return;
-        }
-        self.last_send = SendId(self.last_send.0 + 1);
-        self.asking.insert(self.last_send, told);
-        self.input_at(now, Input::Send(self.last_send, text));
-    }
-
-    /// Somebody tells of a wake. Of one that the clock showed the link knows already.
-    fn resumed(&mut self, now: Moment, slept: Duration) {
-        let known = self.woke.is_some_and(|woke| now.since(woke) < SAME_WAKE);
-        self.input_at(now, Input::Resumed(if known { Duration::ZERO } else { slept }));
-    }
-
-    /// Whether packets to the peer would still leave from the address that the socket has.
-    fn path(&self) -> Path {
-        match &self.wire {
-            Wire::Open(open) => open.path(),
-            Wire::None | Wire::Dialing(..) => Path::Same,
-        }
-    }
-
-    fn dialing(&mut self, cx: &mut Context<'_>) {
-        let Wire::Dialing(generation, dialing) = &mut self.wire else { return };
-        let generation = *generation;
-        match dialing.as_mut().poll(cx) {
-            Poll::Pending => {}
-            Poll::Ready(Ok((socket, greeting))) => self.greet(generation, socket, &greeting, cx),
-            Poll::Ready(Err(cause)) => {
-                self.wire = Wire::None;
-                self.input(Input::DialFailed(generation, cause));
-            }
-        }
-    }
-
-    /// One turn of reading. True: there may be more.
-    fn read(&mut self, cx: &mut Context<'_>) -> bool {
-        self.read_as_of(None, cx)
-    }
-
-    /// The same, and what is found came by this moment; none: just now.
-    fn read_as_of(&mut self, moment: Option<Moment>, cx: &mut Context<'_>) -> bool {
-        let Wire::Open(open) = &mut self.wire else { return false };
-        let generation = open.generation;
-        let full = self.outbox.holds_items() && open.may_bring_messages();
-        if full != open.reading_paused() {
-            open.pause_reading(full);
-            let input = if full { Input::ReadingPaused(generation) } else { Input::ReadingResumed(generation) };
-            self.input_at(moment.unwrap_or_else(|| self.now()), input);
-        }
-        let Wire::Open(open) = &mut self.wire else { return false };
-        if open.reading_paused() {
-            return false;
-        }
-        open.read(self.dialect.as_mut(), self.found.get_or_insert_default(), cx);
-        let Read { alive, answered, effects, end, more } = self.found.take().map(|found| *found).unwrap_or_default();
-        // One moment for all of it: life in the same breath as the end is no proof of life.
-        let now = moment.unwrap_or_else(|| self.now());
-        if alive {
-            if let Wire::Open(open) = &mut self.wire {
-                open.stirred = true;
-            }
-            self.input_at(now, Input::Bytes(generation));
-        }
-        if answered {
-            self.input_at(now, Input::HeartbeatAnswered(generation));
-        }
-        self.act(now, generation, effects, cx);
-        if let Some(end) = end {
-            self.ended(now, end);
-        } else if let Wire::Open(open) = &mut self.wire
-            && !more
-            && std::mem::take(&mut open.stirred)
-        {
-            self.say(now, generation, cx, |dialect, effects| dialect.quiet(effects));
-        }
-        more
-    }
-
-    fn committed(&mut self, now: Moment, generation: Generation, mark: u64, cx: &mut Context<'_>) {
-        // The marks of an earlier socket mean nothing to the dialect of this one.
-        self.say(now, generation, cx, |dialect, effects| dialect.committed(mark, effects));
-    }
-
-    /// Tells the dialect of the socket of this generation something, and does what it says.
-    fn say(
-        &mut self,
-        now: Moment,
-        generation: Generation,
-        cx: &mut Context<'_>,
-        what: impl FnOnce(&mut dyn Dialect, &mut Effects),
-    ) {
-        if self.open(generation).is_some() {
-            let mut effects = Effects::default();
-            what(self.dialect.as_mut(), &mut effects);
-            self.act(now, generation, effects, cx);
-        }
-    }
-
-    fn write(&mut self, cx: &mut Context<'_>) {
-        if let Wire::Open(open) = &mut self.wire
-            && let Some(end) = open.write(cx)
-        {
-            self.ended(self.now(), end);
-        }
-    }
-
-    pub(super) fn ended(&mut self, now: Moment, end: End) {
-        if let Wire::Open(open) = mem::replace(&mut self.wire, Wire::None) {
-            let generation = open.generation;
-            open.finish(end.politely);
-            if end.cause.code == CauseCode::Unauthorized {
-                self.request.credentials.forget();
-            }
-            self.input_at(now, Input::Closed(generation, end.cause));
-        }
     }
 
     /// Ends when the socket is gone and the consumer has everything, or had a second to take it.
