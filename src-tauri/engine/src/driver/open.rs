@@ -1,18 +1,24 @@
-//! An open socket from the driver's side: what is read from it, what waits to be written, and how it ends.
+//! An open socket from the driver's side: what is read from it, and what waits to be written.
+
+mod ending;
 
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Message as WireMessage;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::tungstenite::{Error, Message as WireMessage};
 
 use heartwire_core::cause::{Cause, CauseCode};
 use heartwire_core::dialect::{Dialect, Effects, Incoming, Outgoing};
 use heartwire_core::link::{Generation, NotSent, Path};
 
+pub(super) use ending::End;
+
+use ending::Closing;
+
+use super::path;
 use super::sends::{Sends, Told};
-use super::{closed, path};
 use crate::dial::{broke, lost};
 use crate::fetch::Fetching;
 use crate::socket::Socket;
@@ -25,9 +31,6 @@ const BYTES: u64 = 256 * 1024;
 
 /// After how many frames the clock is looked at.
 const LOOK: usize = 32;
-
-/// How long a peer that broke a rule may take to read why we close.
-const TELLING: Duration = Duration::from_secs(1);
 
 /// How long a socket that takes nothing more is still read. What the peer said before it left is in the kernel already.
 const HEARING_OUT: Duration = Duration::from_secs(1);
@@ -56,20 +59,6 @@ pub(super) struct Open {
     pub(super) fetching: Option<Box<Fetching>>,
 }
 
-enum Closing {
-    No,
-    /// We shall send a close frame with this code.
-    Wanted(u16),
-    /// We sent one and wait for the peer's.
-    Sent,
-    /// The peer broke a rule. It was told; what it still sends is thrown away, because closing with unread data would
-    /// reset the connection and take our close frame with it.
-    Telling {
-        cause: Cause,
-        until: Instant,
-    },
-}
-
 /// What one round of reading brought.
 #[derive(Default)]
 pub(super) struct Read {
@@ -85,22 +74,9 @@ pub(super) struct Read {
     pub(super) more: bool,
 }
 
-/// How a socket ended.
-pub(super) struct End {
-    pub(super) cause: Cause,
-    /// After a closing handshake: the descriptor is closed without a reset.
-    pub(super) politely: bool,
-}
-
 impl Read {
     fn is_over(&self) -> bool {
         self.end.is_some() || self.effects.fatal.is_some() || self.effects.end.is_some()
-    }
-}
-
-impl End {
-    pub(super) fn broken(cause: Cause) -> Self {
-        Self { cause, politely: false }
     }
 }
 
@@ -160,14 +136,6 @@ impl Open {
 
     fn takes_more(&self) -> bool {
         matches!(self.closing, Closing::No) && self.hearing_out.is_none()
-    }
-
-    /// Begins the closing handshake; frames that have not been begun are not sent any more.
-    pub(super) fn close(&mut self, code: u16) {
-        if matches!(self.closing, Closing::No) {
-            self.sends.forget_waiting();
-            self.closing = Closing::Wanted(code);
-        }
     }
 
     /// Whether packets to the peer would still leave from the socket's own address.
@@ -326,33 +294,5 @@ impl Open {
         if let Some(end) = self.answer(&mut read.effects.frames) {
             read.end = Some(end);
         }
-    }
-
-    /// The peer's close frame came: the first, which is answered, or the answer to ours.
-    fn closed(&mut self, frame: Option<&CloseFrame>, dialect: &dyn Dialect, cx: &mut Context<'_>) -> End {
-        // The library has queued the answer. If the network does not take it now, nobody is waiting for it.
-        let politely = matches!(self.socket.poll_flush(cx), Poll::Ready(Ok(())));
-        End { cause: closed::cause(frame, dialect), politely }
-    }
-
-    /// The stream broke. Where the peer can still be told why, it is told before the end.
-    fn fail(&mut self, error: &Error, cx: &mut Context<'_>) -> Option<End> {
-        let (cause, code) = lost(error, self.limit);
-        let (Some(code), Closing::No) = (code, &self.closing) else { return Some(End::broken(cause)) };
-        self.sends.forget_waiting();
-        let close = WireMessage::Close(Some(CloseFrame { code: code.into(), reason: "".into() }));
-        if self.socket.start_send(close).is_err() {
-            return Some(End::broken(cause));
-        }
-        self.unflushed = true;
-        let _ = self.socket.poll_flush(cx);
-        self.closing = Closing::Telling { cause, until: Instant::now() + TELLING };
-        None
-    }
-
-    fn tell(&mut self, cx: &mut Context<'_>) -> Option<End> {
-        let Closing::Telling { cause, until } = &self.closing else { return None };
-        let heard = self.socket.poll_drain(cx).is_ready();
-        (heard || *until <= Instant::now()).then(|| End { cause: cause.clone(), politely: heard })
     }
 }
