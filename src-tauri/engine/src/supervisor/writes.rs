@@ -2,6 +2,9 @@
 //! comes back as an [`Outcome`], and only then is it shown. What the disk refused is kept, within bounds, and tried again
 //! together with what came meanwhile, so that nothing is on disk before what came before it.
 
+mod job;
+mod refused;
+mod step;
 #[cfg(test)]
 mod tests;
 
@@ -10,14 +13,16 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use heartwire_core::dialect::{CaughtUp, Missing};
-use heartwire_core::link::{Generation, ResumeData};
+use heartwire_core::dialect::Missing;
+use heartwire_core::link::ResumeData;
 use heartwire_core::view::GapView;
 use tokio::time::Instant;
 
-use super::links::now_ms;
-use crate::driver::ConnectionId;
-use crate::store::{BeginSpan, Entry, GapRows, NewMessage, Store, StoreError, Unwritten, Written};
+pub use step::{Done, Step, Then};
+
+use job::{Job, Performed, perform};
+
+use crate::store::{BeginSpan, Entry, GapRows, Store, StoreError};
 
 /// Steps waiting for the store above which links stop reading; and the most that are kept while the disk refuses them.
 const MOST_STEPS: usize = 10_000;
@@ -25,47 +30,6 @@ const MOST_STEPS: usize = 10_000;
 const MOST_SPANS: usize = 1_000;
 /// How long to wait before trying again what the disk refused, unless something new comes.
 const RETRY: Duration = Duration::from_secs(5);
-
-/// What is committed, and what is to be done when everything before it is on disk.
-#[derive(Clone)]
-pub enum Step {
-    Entry(Entry),
-    Then(Then),
-}
-
-impl Step {
-    /// Without what it says of a connection that has lost something: that nothing is missing.
-    fn sound(self, lossy: &BTreeMap<String, i64>) -> Option<Self> {
-        match self {
-            Self::Entry(Entry::Cursor(name, _)) | Self::Then(Then::Committed(name, ..))
-                if lossy.contains_key(&name) =>
-            {
-                None
-            }
-            Self::Then(Then::CaughtUp(name, .., CaughtUp::Recovered { .. })) if lossy.contains_key(&name) => {
-                Some(Self::Then(Then::Told(name)))
-            }
-            sound @ (Self::Entry(_) | Self::Then(_)) => Some(sound),
-        }
-    }
-}
-
-/// What follows from a commit.
-#[derive(Clone)]
-pub enum Then {
-    /// All that this connection missed has been given, or cannot be.
-    CaughtUp(String, ConnectionId, Generation, CaughtUp),
-    /// What has come by now of what it missed is all for a while.
-    Told(String),
-    /// Its dialect may acknowledge to its server.
-    Committed(String, ConnectionId, Generation, u64),
-}
-
-/// A step that was done.
-pub enum Done {
-    Written(Written),
-    Then(Then),
-}
 
 /// Something to store in its turn.
 #[derive(Clone)]
@@ -118,19 +82,6 @@ pub struct Lossy {
     /// How far it is on disk.
     pub cursor: Option<ResumeData>,
 }
-
-enum Job {
-    /// The first of them, so many, were refused before.
-    Steps(Vec<Step>, usize),
-    /// They have to wait behind what was refused for this.
-    Behind(Vec<Step>, StoreError),
-    /// How far these are on disk, of which something was lost since then.
-    Lossy(BTreeMap<String, i64>),
-    Queued(Write),
-    Latest(Latest),
-}
-
-type Performed = Result<Outcome, (Job, StoreError)>;
 
 /// The queue of writes.
 pub struct Writes {
@@ -222,18 +173,6 @@ impl Writes {
         self.steps.len() >= MOST_STEPS
     }
 
-    /// How many messages found no place while the disk refused them, and did not come again.
-    pub fn lost(&self) -> u64 {
-        self.lost.values().sum()
-    }
-
-    /// All that this connection missed has come and is on disk.
-    pub fn made_good(&mut self, connection: &str) {
-        if !self.lossy.contains_key(connection) {
-            self.lost.remove(connection);
-        }
-    }
-
     /// Whether nothing is left that can be written now.
     pub fn idle(&self) -> bool {
         let latest = self.alive.is_some() || self.prune.is_some() || self.notified.is_some();
@@ -311,150 +250,4 @@ impl Writes {
         }
         done.unwrap_or_else(|(job, error)| self.keep(job, error))
     }
-
-    /// Keeps what the disk refused.
-    fn keep_steps(&mut self, new: Vec<Step>, error: StoreError) -> Outcome {
-        for step in &new {
-            self.keep_step(step);
-        }
-        Outcome::Refused(new, error)
-    }
-
-    fn keep_step(&mut self, step: &Step) {
-        let sound = step.clone().sound(&self.lossy);
-        let is_rare = matches!(
-            sound,
-            Some(Step::Then(Then::CaughtUp(..)) | Step::Entry(Entry::Source(..) | Entry::Renamed { .. }))
-        );
-        if self.refused.len() < MOST_STEPS || is_rare {
-            return self.refused.extend(sound);
-        }
-        // Whatever it is, the connection goes on from before it when the disk takes something again.
-        let (name, came_ms) = match step {
-            Step::Entry(Entry::Message(NewMessage { connection, at_ms, .. })) => {
-                *self.lost.entry(connection.clone()).or_default() += 1;
-                (connection, *at_ms)
-            }
-            Step::Entry(Entry::Withdrawn { connection, at_ms, .. }) => (connection, *at_ms),
-            Step::Entry(Entry::Cursor(name, _)) | Step::Then(Then::Committed(name, ..)) => (name, now_ms()),
-            Step::Entry(_) | Step::Then(_) => return,
-        };
-        let since_ms = self.lossy.entry(name.clone()).or_insert(came_ms);
-        *since_ms = came_ms.min(*since_ms);
-    }
-
-    fn keep(&mut self, job: Job, error: StoreError) -> Outcome {
-        if let Job::Behind(mut steps, error) = job {
-            if self.held.is_some() {
-                return self.keep_steps(steps, error);
-            }
-            // The disk is asked again meanwhile.
-            steps.append(&mut self.steps);
-            self.steps = steps;
-            return Outcome::Done;
-        }
-        self.held = Some((Instant::now() + RETRY, error.clone()));
-        match job {
-            Job::Steps(mut steps, refused) => {
-                // The store's thread has died with them where they are fewer.
-                let new = steps.split_off(refused.min(steps.len()));
-                self.refused = steps;
-                return self.keep_steps(new, error);
-            }
-            Job::Behind(..) | Job::Lossy(_) => {}
-            Job::Queued(write) => self.queue.push_front(write),
-            Job::Latest(Latest::Alive(at_ms)) => self.alive = self.alive.or(Some(at_ms)),
-            Job::Latest(Latest::Prune(keep)) => self.prune = self.prune.or(Some(keep)),
-            Job::Latest(Latest::Notified(id)) => self.notified = self.notified.or(Some(id)),
-        }
-        Outcome::Failed(error)
-    }
-}
-
-async fn perform(store: Store, job: Job, row: Option<i64>) -> Performed {
-    let done = match &job {
-        Job::Steps(..) => return commit(&store, job).await,
-        Job::Behind(_, error) => Err(error.clone()),
-        Job::Lossy(since) => store.sources().await.map(|sources| {
-            let mut cursors: BTreeMap<_, _> = sources.into_iter().map(|(name, _, cursor)| (name, cursor)).collect();
-            let lossy = since.iter().map(|(name, since_ms)| {
-                let cursor = cursors.remove(name).flatten();
-                Lossy { connection: name.clone(), since_ms: *since_ms, cursor }
-            });
-            Outcome::Lossy(lossy.collect())
-        }),
-        Job::Queued(write) => store_one(&store, write, row).await,
-        Job::Latest(Latest::Alive(at_ms)) => store.alive(*at_ms).await.map(|()| Outcome::Done),
-        Job::Latest(Latest::Notified(id)) => store.set_notified_up_to(*id).await.map(|()| Outcome::Done),
-        Job::Latest(Latest::Prune(keep)) => store.prune(*keep).await.map(|gone| {
-            tracing::debug!("storage: {gone} old messages removed");
-            Outcome::Done
-        }),
-    };
-    done.map_err(|error| (job, error))
-}
-
-/// Commits the entries, and gives the steps back with what came of them.
-async fn commit(store: &Store, job: Job) -> Performed {
-    let Job::Steps(steps, refused) = job else { return Ok(Outcome::Done) };
-    let mut entries = Vec::with_capacity(steps.len());
-    let mut others = VecDeque::new();
-    for (at, step) in steps.into_iter().enumerate() {
-        match step {
-            Step::Entry(entry) => entries.push(entry),
-            Step::Then(then) => others.push_back((at, then)),
-        }
-    }
-    let count = entries.len();
-    match if entries.is_empty() { Ok(Vec::new()) } else { store.commit(entries).await } {
-        Ok(written) => {
-            let done = woven(written.into_iter().map(Done::Written), others, Done::Then);
-            Ok(Outcome::Committed(done, refused))
-        }
-        Err(Unwritten { error, entries }) => {
-            if entries.len() < count {
-                // The store's thread has died with them. Alone, what is behind them would count as done.
-                others.retain(|(_, then)| !matches!(then, Then::Committed(..)));
-            }
-            let steps = woven(entries.into_iter().map(Step::Entry), others, Step::Then);
-            Err((Job::Steps(steps, refused), error))
-        }
-    }
-}
-
-/// One list again of what was taken apart: `others` with their places in it.
-fn woven<T>(list: impl Iterator<Item = T>, mut others: VecDeque<(usize, Then)>, as_item: fn(Then) -> T) -> Vec<T> {
-    let mut woven = Vec::with_capacity(list.size_hint().0 + others.len());
-    for item in list {
-        while others.front().is_some_and(|(at, _)| *at == woven.len()) {
-            woven.extend(others.pop_front().map(|(_, then)| as_item(then)));
-        }
-        woven.push(item);
-    }
-    woven.extend(others.into_iter().map(|(_, then)| as_item(then)));
-    woven
-}
-
-async fn store_one(store: &Store, write: &Write, row: Option<i64>) -> Result<Outcome, StoreError> {
-    match write {
-        Write::BeginSpan(span) => {
-            let row = store.begin_span(span.clone()).await?;
-            return Ok(Outcome::SpanBegun(row, span.clone()));
-        }
-        Write::EndSpan(connection, at_ms) => {
-            store.end_span(connection.clone(), *at_ms).await?;
-            return Ok(Outcome::SpanEnded(connection.clone(), *at_ms));
-        }
-        Write::Attempts(_, attempts) => {
-            if let Some(row) = row {
-                store.set_attempts(row, *attempts).await?;
-                return Ok(Outcome::Attempts(row, *attempts));
-            }
-        }
-        Write::Gaps(connection, rows, missing) => {
-            return Ok(Outcome::Gaps(store.close_gaps(connection.clone(), *rows, *missing).await?));
-        }
-        Write::Paused(connection, paused) => store.set_paused(connection.clone(), *paused).await?,
-    }
-    Ok(Outcome::Done)
 }

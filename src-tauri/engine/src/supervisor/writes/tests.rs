@@ -1,11 +1,13 @@
 //! What is kept while the disk refuses everything, and what goes on when it does not any more.
 
-use heartwire_core::dialect::Withdrawal;
+use heartwire_core::dialect::{CaughtUp, Withdrawal};
+use heartwire_core::link::Generation;
 use heartwire_core::message::Message;
 use heartwire_core::view::SpanKind;
 
 use super::*;
-use crate::store::NewMessage;
+use crate::driver::ConnectionId;
+use crate::store::{NewMessage, Written};
 
 /// Two steps each fill what is kept.
 const HALF: usize = MOST_STEPS / 2;
