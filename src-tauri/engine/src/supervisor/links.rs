@@ -1,5 +1,7 @@
 //! One connection as the supervisor sees it: its driver, its last status, and the spans of its last day.
 
+mod past;
+mod shown;
 #[cfg(test)]
 mod tests;
 
@@ -8,23 +10,19 @@ use std::time::Duration;
 use heartwire_core::cause::{Cause, CauseCode, CauseView};
 use heartwire_core::link::{Generation, LinkStatus};
 use heartwire_core::listen::Event;
-use heartwire_core::settings::{Connection, shown_url};
-use heartwire_core::view::{ConnectionView, HeartbeatView, LastMessage, LinkState, Span, SpanKind, Strip};
+use heartwire_core::settings::Connection;
+use heartwire_core::view::{HeartbeatView, LinkState, Span, SpanKind};
 use jiff::Timestamp;
 
-use super::gaps::{self, OpenGaps};
+pub use past::{GivesWay, Past};
+
+use super::gaps;
 use crate::driver::DriverHandle;
 use crate::secrets::Credentials;
-use crate::store::{BeginSpan, Life};
+use crate::store::BeginSpan;
 
 /// The day that a strip shows.
 pub const STRIP_MS: i64 = 24 * 60 * 60 * 1000;
-
-/// The codes of causes that only rows of the history have: the program did not run, the settings did not have the
-/// connection, and something found no place on the disk.
-const NOT_RUNNING: &str = "not-running";
-const NOT_CONFIGURED: &str = "not-configured";
-const NOT_STORED: &str = "not-stored";
 
 /// The most spans of a day that are kept in memory for a strip of at most 200 parts.
 const MOST_SPANS: usize = 2_000;
@@ -50,31 +48,6 @@ pub struct LinkRecord {
     heartbeat: Option<HeartbeatView>,
 }
 
-/// What is known of a connection from before.
-#[derive(Default)]
-pub struct Past {
-    /// The span that lasts, as begun in memory.
-    open: Option<(SpanKind, i64)>,
-    /// When the newest socket came up.
-    pub connected_ms: i64,
-    /// The times of which it is not known yet whether messages are missing.
-    pub gaps: OpenGaps,
-    /// How many of them were recovered so far.
-    pub recovered: u64,
-    spans: Vec<Span>,
-    /// Its newest message.
-    pub last_message: Option<LastMessage>,
-}
-
-/// Why a link gives way to another of its connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GivesWay {
-    /// The person changed the connection.
-    Changed,
-    /// Something that it gave since then found no place on the disk, and the other begins again from what did.
-    Lossy { since_ms: i64 },
-}
-
 /// What a status change means for the store and for listeners.
 pub struct Changed {
     /// When the last span ended, if that was before the next one begins: this computer was asleep in between.
@@ -87,31 +60,6 @@ pub struct Changed {
     pub lost: bool,
     /// For the listener.
     pub event: Event,
-}
-
-impl Past {
-    /// Whether a span lasts.
-    pub fn lasts(&self) -> bool {
-        self.open.is_some()
-    }
-
-    /// How a connection is left that is removed now, if it was ever up.
-    pub fn life(&self, now_ms: i64) -> Option<Life> {
-        let last = self.open.map(|(kind, _)| kind);
-        let missing_since_ms = self.gaps.since_ms().or((last == Some(SpanKind::Up)).then_some(now_ms))?;
-        Some(Life { missing_since_ms, last, ended_ms: now_ms, ran_to_the_end: false })
-    }
-}
-
-impl GivesWay {
-    fn cause(self) -> CauseView {
-        match self {
-            Self::Changed => Cause::new(CauseCode::ByPerson, "the settings of this connection were changed").view(),
-            Self::Lossy { .. } => {
-                own_cause(NOT_STORED, "the disk did not take everything; the connection is made anew")
-            }
-        }
-    }
 }
 
 impl LinkRecord {
@@ -129,58 +77,6 @@ impl LinkRecord {
             retry_at_ms: None,
             heartbeat: None,
         }
-    }
-
-    /// Takes over what the store knows of earlier runs; what happened in this one is newer.
-    pub fn recall(&mut self, mut spans: Vec<Span>, last_message: Option<LastMessage>) {
-        if let Some(first) = self.past.spans.first() {
-            spans.retain(|span| span.from_ms < first.from_ms);
-            if let Some(last) = spans.last_mut() {
-                last.until_ms.get_or_insert(first.from_ms);
-            }
-        }
-        spans.append(&mut self.past.spans);
-        self.past.spans = spans;
-        self.past.last_message = self.past.last_message.take().or(last_message);
-    }
-
-    /// Takes over from the link that this one replaces. An outage goes on; a link that was up is down until the new one is
-    /// up.
-    pub fn take_over(&mut self, past: Past, why: GivesWay, now_ms: i64) -> Option<BeginSpan> {
-        self.past = past;
-        self.past.gaps.of_an_earlier_link();
-        if let GivesWay::Lossy { since_ms } = why {
-            self.past.gaps.taken_over(since_ms);
-        }
-        matches!(self.past.open, Some((SpanKind::Up, _))).then(|| {
-            self.begin_span(SpanKind::Down, now_ms);
-            self.past.gaps.taken_over(now_ms);
-            self.span(SpanKind::Down, Some(why.cause()), 0, now_ms)
-        })
-    }
-
-    /// What an earlier link of this name left, in this run of the program or in another. Some: a span in which there was none.
-    pub fn revive(&mut self, life: Life) -> Option<BeginSpan> {
-        self.past.gaps.taken_over(life.missing_since_ms);
-        // What the person paused is not missed.
-        (life.last != Some(SpanKind::Paused)).then(|| {
-            let cause = if life.ran_to_the_end {
-                own_cause(NOT_RUNNING, "Heartwire was not running")
-            } else {
-                own_cause(NOT_CONFIGURED, "this connection was not in the settings")
-            };
-            self.begin_span(SpanKind::Off, life.ended_ms);
-            self.span(SpanKind::Off, Some(cause), 0, life.ended_ms)
-        })
-    }
-
-    /// Takes over the gaps of a connection that has a new name now. Some: it was up, and is down until the new link is.
-    pub fn take_over_gaps(&mut self, past: Past, now_ms: i64) -> Option<BeginSpan> {
-        let span = self.take_over(past, GivesWay::Changed, now_ms);
-        // The day of the old name stays with it.
-        let open = self.past.open;
-        self.past.spans.retain(|span| open.is_some_and(|(_, from_ms)| span.from_ms >= from_ms));
-        span
     }
 
     /// Takes a status of the driver.
@@ -242,32 +138,6 @@ impl LinkRecord {
         }
     }
 
-    pub fn view(&self, now_ms: i64) -> ConnectionView {
-        let status = self.status.as_ref();
-        let down_since_ms = match (self.past.open, self.state) {
-            (Some((SpanKind::Down, from_ms)), LinkState::Connecting | LinkState::Waiting | LinkState::Blocked) => {
-                Some(from_ms)
-            }
-            _ => None,
-        };
-        ConnectionView {
-            name: self.connection.name.clone(),
-            url: shown_url(&self.connection.url),
-            dialect: self.connection.dialect.name().to_owned(),
-            preset: self.connection.preset.clone(),
-            state: self.state,
-            since_ms: self.since_ms,
-            secret: self.credentials.view(),
-            cause: status.and_then(|status| status.cause.as_ref()).map(Cause::view),
-            down_since_ms,
-            retry_at_ms: self.retry_at_ms,
-            attempt: status.map_or(0, |status| status.attempt),
-            heartbeat: self.heartbeat,
-            last_message: self.past.last_message.clone(),
-            strip: Strip::from_spans(&self.past.spans, now_ms),
-        }
-    }
-
     /// Which span a status begins, if it begins one.
     fn span_for(&self, status: &LinkStatus, now_ms: i64) -> Option<BeginSpan> {
         let was_up = matches!(self.past.open, Some((SpanKind::Up | SpanKind::Down, _)));
@@ -318,31 +188,6 @@ impl LinkRecord {
         past.spans.push(Span { kind, from_ms: at_ms, until_ms: None });
         past.open = Some((kind, at_ms));
     }
-
-    fn state_event(&self, status: &LinkStatus, retry_in: Option<Duration>, now_ms: i64) -> Event {
-        Event::State {
-            at: timestamp(now_ms),
-            connection: self.connection.name.clone(),
-            state: status.state,
-            attempt: match status.state {
-                LinkState::Connecting => Some(status.attempt),
-                // The retry that is waited for is at least the first.
-                LinkState::Waiting => Some(status.attempt.max(1)),
-                LinkState::Connected | LinkState::Blocked | LinkState::Paused | LinkState::Stopped => None,
-            },
-            retry_in_ms: retry_in
-                .filter(|_| status.state == LinkState::Waiting)
-                .map(|wait| millis(wait).unsigned_abs()),
-            cause: match status.state {
-                LinkState::Waiting | LinkState::Blocked => status.cause.as_ref().map(Cause::view),
-                _ => None,
-            },
-        }
-    }
-}
-
-fn own_cause(code: &str, text: &str) -> CauseView {
-    CauseView { code: code.to_owned(), text: text.to_owned() }
 }
 
 /// The wall clock, in milliseconds since the Unix epoch.
