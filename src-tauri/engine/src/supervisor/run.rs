@@ -1,36 +1,38 @@
 //! The supervisor's loop: what happened is taken one thing at a time, and whatever follows from it is queued.
 
+mod earlier;
+mod ending;
+mod written;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use heartwire_core::attention::NOT_STORED;
 use heartwire_core::link::LinkStatus;
 use heartwire_core::listen::Event;
-use heartwire_core::view::{LastMessage, SNAPSHOT_ROWS, Snapshot, Span};
+use heartwire_core::view::{LastMessage, Snapshot, Span};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until};
+
+use earlier::Opened;
 
 use super::changes::Changes;
-use super::gaps::Known;
 use super::links::now_ms;
 use super::popups::Popups;
 use super::secrets::{KeyringTold, Vault};
 use super::state::State;
-use super::writes::{Done, Outcome, Step, Then, Write, Writes};
+use super::writes::{Write, Writes};
 use super::{Asked, Options, Source};
 use crate::driver::{Command, ConnectionId, DriverEvent, DriverEventKind};
 use crate::environment::Environment;
 use crate::notifier::NotifierEvent;
 use crate::settings_file;
-use crate::store::{Entry, Store, StoreError, Stored, Written};
+use crate::store::StoreError;
 
 /// The shortest time between two snapshots.
 const SNAPSHOT_EVERY: Duration = Duration::from_millis(250);
 /// How often the store is told that Heartwire runs, so that a crash does not stretch a span. It is told when something
 /// happens anyway, so that an idle computer is not woken for it; only where nothing does, after this time once more.
 const ALIVE_EVERY: Duration = Duration::from_secs(600);
-/// Closing handshakes are bounded to a second by the links; this is for what comes after them.
-const STOP_LIMIT: Duration = Duration::from_millis(1_500);
 /// How often old messages are removed, and after how many new ones at the latest.
 const PRUNE_EVERY: Duration = Duration::from_secs(60 * 60);
 const PRUNE_AFTER: usize = 20_000;
@@ -163,31 +165,6 @@ impl Run {
         None
     }
 
-    /// What earlier runs left in the store.
-    async fn remember(&mut self) {
-        let store = self.writes.store();
-        let rows = async {
-            let (history, _) = store.history(None, None, SNAPSHOT_ROWS).await?;
-            let (messages, _) = store.messages(None, None, SNAPSHOT_ROWS).await?;
-            let known = (store.sources().await?, store.lives().await?);
-            Ok::<_, StoreError>((history, messages, store.paused().await?, known, store.newest().await?))
-        };
-        match rows.await {
-            Ok((history, messages, paused, (sources, lives), newest)) => {
-                self.state.remember(history, messages);
-                self.state.paused = paused.into_iter().collect();
-                let known = |(name, source, cursor)| (name, Known { source, cursor });
-                self.state.known = sources.into_iter().map(known).collect();
-                self.state.lives = lives.into_iter().collect();
-                if let Err(error) = self.popups.repeat(self.writes.store(), newest).await {
-                    self.state.storage_problem(Some(error.to_string()));
-                }
-                self.mark_notified();
-            }
-            Err(error) => self.state.storage_problem(Some(error.to_string())),
-        }
-    }
-
     fn tell_alive(&mut self) {
         let now = Instant::now();
         if now >= self.alive_at {
@@ -261,79 +238,6 @@ impl Run {
         }
     }
 
-    fn written(&mut self, outcome: Outcome) {
-        match outcome {
-            Outcome::Committed(done, refused) => {
-                for (at, done) in done.into_iter().enumerate() {
-                    match done {
-                        Done::Written(Written::Stored(stored)) => self.stored(&stored, at < refused),
-                        Done::Written(Written::Withdrawn(connection, key, rows)) => {
-                            if at >= refused {
-                                self.popups.withdraw(&connection, &key);
-                            }
-                            self.state.withdrawn(&connection, &key, &rows);
-                        }
-                        Done::Written(Written::Duplicate | Written::Done) => {}
-                        Done::Then(then) => self.then(then),
-                    }
-                }
-                self.mark_notified();
-            }
-            Outcome::Lossy(lossy) => self.redial_lossy(lossy),
-            Outcome::Gaps(rows) => self.state.gaps_stored(&rows),
-            Outcome::SpanBegun(row, span) => self.state.span_stored(row, span),
-            Outcome::Attempts(row, attempts) => self.state.attempts_stored(row, attempts),
-            Outcome::SpanEnded(connection, at_ms) => self.state.span_ended(&connection, at_ms),
-            Outcome::Done => {}
-            Outcome::Refused(steps, error) => {
-                // A message is worth more than its row: it is shown at once, and stored when the disk takes it.
-                for step in &steps {
-                    match step {
-                        Step::Entry(Entry::Message(new)) => {
-                            self.popups.decide(&new.connection, NOT_STORED, &new.message);
-                        }
-                        Step::Entry(Entry::Withdrawn { connection, withdrawal, .. }) => {
-                            self.popups.withdraw(connection, &withdrawal.key);
-                        }
-                        Step::Then(Then::CaughtUp(name, ..) | Then::Told(name)) => self.popups.caught_up(name),
-                        Step::Entry(_) | Step::Then(_) => {}
-                    }
-                }
-                return self.refused(&error);
-            }
-            Outcome::Failed(error) => return self.refused(&error),
-        }
-        if self.committed_since_prune >= PRUNE_AFTER {
-            self.prune();
-        }
-        if self.writes.retry_at().is_none() {
-            self.state.storage_problem(None);
-        }
-    }
-
-    /// A message is on disk; what was refused before was notified then.
-    fn stored(&mut self, stored: &Stored, was_refused: bool) {
-        if was_refused {
-            self.popups.was_told(stored.id);
-        } else {
-            self.popups.decide(&stored.connection, stored.id, &stored.message);
-        }
-        self.committed_since_prune += 1;
-        self.state.message_stored(stored);
-    }
-
-    fn refused(&mut self, error: &StoreError) {
-        self.state.storage_problem(Some(error.to_string()));
-        self.state.not_stored = self.writes.lost();
-    }
-
-    /// Notes up to where no popup is owed.
-    fn mark_notified(&mut self) {
-        if let Some(id) = self.popups.mark() {
-            self.writes.notified(id);
-        }
-    }
-
     fn notifier_told(&mut self, told: Option<NotifierEvent>) {
         match told {
             None => self.mark_notified(),
@@ -351,78 +255,6 @@ impl Run {
     pub(super) fn publish(&mut self) {
         self.snapshot_at = Instant::now() + SNAPSHOT_EVERY;
         self.snapshots.send_replace(Arc::new(self.state.snapshot()));
-    }
-
-    /// Ends every link, then writes what is pending; within [`STOP_LIMIT`].
-    async fn stop(mut self) {
-        let limit = Instant::now() + STOP_LIMIT;
-        let links: Vec<ConnectionId> = self.state.links.keys().copied().collect();
-        for id in links {
-            self.retire(id, None);
-        }
-        while !self.state.stopping.is_empty() {
-            tokio::select! {
-                Some(event) = self.driver_events.recv() => self.driver_event(event),
-                Some(internal) = self.internal.recv() => self.internal(internal),
-                () = sleep_until(limit) => break,
-            }
-        }
-        self.mark_notified();
-        // What the disk refused gets one more try.
-        self.writes.release();
-        loop {
-            self.writes.launch();
-            if self.writes.idle() {
-                break;
-            }
-            let Ok(outcome) = timeout_at(limit, self.writes.outcome()).await else { break };
-            self.written(outcome);
-        }
-        close_store(self.writes.store().clone(), limit).await;
-        while !self.state.outbox.is_empty() {
-            let delivered = deliver(self.listener.as_ref(), &mut self.state.outbox);
-            if timeout_at(limit, delivered).await.is_err() {
-                break;
-            }
-        }
-    }
-}
-
-async fn close_store(store: Store, limit: Instant) {
-    let closed = async {
-        store.close_spans(now_ms()).await?;
-        store.close().await
-    };
-    match timeout_at(limit, closed).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!("storage: {error}"),
-        Err(_) => tracing::error!("storage: not closed in time; what was not written is lost"),
-    }
-}
-
-struct Opened {
-    store: Store,
-    /// See [`Run::keeps`].
-    keeps: bool,
-    problem: Option<String>,
-}
-
-impl Opened {
-    /// The store on disk; in memory, with the reason, where that cannot be.
-    fn at(path: Option<&std::path::Path>) -> Result<Self, StoreError> {
-        let Some(path) = path else { return Ok(Self { store: Store::in_memory()?, keeps: true, problem: None }) };
-        Ok(match Store::open(path) {
-            Ok((store, set_aside)) => {
-                Self { store, keeps: true, problem: set_aside.map(|set_aside| set_aside.to_string()) }
-            }
-            Err(error) => {
-                let problem = format!(
-                    "{error}; until Heartwire is started again after that, messages are shown and not kept, and nothing is \
-                     acknowledged: a server that waits for it sends its messages again then, and may send few before"
-                );
-                Self { store: Store::in_memory()?, keeps: false, problem: Some(problem) }
-            }
-        })
     }
 }
 
