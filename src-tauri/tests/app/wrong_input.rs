@@ -71,7 +71,7 @@ fn each_error_is_told_with_its_place_and_what_is_valid_runs() {
 fn check_places(problems: &[Problem], file: &str, text: &str) {
     let wrong = [
         ("name = \"crm\" # twice", "name: another connection has the name \"crm\""),
-        ("url = \"ftp:", "url: \"ftp\" is not a WebSocket address"),
+        ("url = \"ftp:", "url: \"ftp://127.0.0.1/\" is not a WebSocket address"),
         ("heartbeat.every", "heartbeat.every: \"0s\" is no time"),
         ("on_opening", "on_opening"),
         ("notifications", "[general] notifications"),
@@ -107,7 +107,7 @@ fn exit_codes_are_those_that_are_promised() {
     check(&["check", &broken], 1, &format!("{broken}:2: the file is not TOML"));
     check(&["check", &missing], 1, &format!("{missing}: there is no such file"));
     check(&["listen", "--config", &bad], 1, &format!("{bad}:1: connection \"a\": url: "));
-    check(&["listen", "ftp://127.0.0.1/"], 1, "url: \"ftp\" is not a WebSocket address");
+    check(&["listen", "ftp://127.0.0.1/"], 1, "url: \"ftp://127.0.0.1/\" is not a WebSocket address");
     check(&["demo-server", "--script", &missing], 1, &missing);
     check(&["fly"], 2, "fly");
     check(&["send", "crm"], 2, "TEXT");

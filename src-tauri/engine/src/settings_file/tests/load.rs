@@ -61,7 +61,7 @@ fn a_broken_rule_has_its_line_and_the_valid_connections_live() {
     check(
         "[[connections]]\nname = 'b'\nurl = 'ftp://h'",
         8,
-        "connection \"b\": url: \"ftp\" is not a WebSocket address: begin",
+        "connection \"b\": url: \"ftp://h\" is not a WebSocket address: begin",
     );
     check("[[connections]]\nname = 'b'", 6, "connection \"b\": url: the address is missing");
     check("[[connections]]\nurl = 'ws://h'", 6, "connection number 2: name: the connection has no name");
