@@ -115,7 +115,7 @@ impl Run {
             prune_at: now,
             committed_since_prune: 0,
         };
-        run.remember().await;
+        run.remember().await?;
         run.apply(None).await;
         run.without_settings();
         run.publish();

@@ -1,6 +1,9 @@
 //! What is acknowledged to a server, and what is not.
 
+use std::path::Path;
+
 use heartwire_core::view::{ProblemKind, Snapshot};
+use heartwire_engine::store::Store;
 
 use crate::home::{App, Home};
 use crate::server::Server;
@@ -41,12 +44,20 @@ async fn what_is_on_disk_is_acknowledged() {
 
 #[tokio::test]
 async fn without_a_disk_messages_are_shown_and_nothing_is_acknowledged() {
-    let mut server = Server::start().await;
-    let home = Home::with(&settings(&server));
-    std::fs::create_dir_all(home.paths().database).unwrap();
-    let mut app = home.app().await;
-    assert_eq!(heard(&mut server, &mut app).await, ["3"]);
-    let snapshot = app.until(|snapshot| storage_problem(snapshot).is_some()).await;
-    assert!(storage_problem(&snapshot).unwrap().contains("shown and not kept"), "{:?}", snapshot.problems);
-    app.handle.stop().await;
+    let cannot_be_opened = |path: &Path| std::fs::create_dir_all(path).unwrap();
+    let does_not_say_how_far_it_was = |path: &Path| {
+        Store::open(path).unwrap();
+        rusqlite::Connection::open(path).unwrap().execute_batch("DROP TABLE source").unwrap();
+    };
+    let databases: [fn(&Path); 2] = [cannot_be_opened, does_not_say_how_far_it_was];
+    for database in databases {
+        let mut server = Server::start().await;
+        let home = Home::with(&settings(&server));
+        database(&home.paths().database);
+        let mut app = home.app().await;
+        assert_eq!(heard(&mut server, &mut app).await, ["3"]);
+        let snapshot = app.until(|snapshot| storage_problem(snapshot).is_some()).await;
+        assert!(storage_problem(&snapshot).unwrap().contains("shown and not kept"), "{:?}", snapshot.problems);
+        app.handle.stop().await;
+    }
 }

@@ -7,6 +7,7 @@ use heartwire_core::view::SNAPSHOT_ROWS;
 use super::Run;
 use crate::store::{Store, StoreError};
 use crate::supervisor::gaps::Known;
+use crate::supervisor::writes::Writes;
 
 pub(super) struct Opened {
     pub(super) store: Store,
@@ -23,40 +24,51 @@ impl Opened {
             Ok((store, set_aside)) => {
                 Self { store, keeps: true, problem: set_aside.map(|set_aside| set_aside.to_string()) }
             }
-            Err(error) => {
-                let problem = format!(
-                    "{error}; until Heartwire is started again after that, messages are shown and not kept, and nothing is \
-                     acknowledged: a server that waits for it sends its messages again then, and may send few before"
-                );
-                Self { store: Store::in_memory()?, keeps: false, problem: Some(problem) }
-            }
+            Err(error) => Self::without_disk(&error)?,
         })
+    }
+
+    fn without_disk(error: &StoreError) -> Result<Self, StoreError> {
+        let problem = format!(
+            "{error}; until Heartwire is started again after that, messages are shown and not kept, and nothing is \
+             acknowledged: a server that waits for it sends its messages again then, and may send few before"
+        );
+        Ok(Self { store: Store::in_memory()?, keeps: false, problem: Some(problem) })
     }
 }
 
 impl Run {
-    /// What earlier runs left in the store.
-    pub(super) async fn remember(&mut self) {
+    /// What earlier runs left in the store. Without knowing how far they were, a link would begin anew and write so over it:
+    /// then there is no disk for this run.
+    pub(super) async fn remember(&mut self) -> Result<(), StoreError> {
         let store = self.writes.store();
-        let rows = async {
-            let (history, _) = store.history(None, None, SNAPSHOT_ROWS).await?;
-            let (messages, _) = store.messages(None, None, SNAPSHOT_ROWS).await?;
-            let known = (store.sources().await?, store.lives().await?);
-            Ok::<_, StoreError>((history, messages, store.paused().await?, known, store.newest().await?))
-        };
-        match rows.await {
-            Ok((history, messages, paused, (sources, lives), newest)) => {
-                self.state.remember(history, messages);
-                self.state.paused = paused.into_iter().collect();
+        let known =
+            async { Ok::<_, StoreError>((store.sources().await?, store.lives().await?, store.paused().await?)) };
+        match known.await {
+            Ok((sources, lives, paused)) => {
                 let known = |(name, source, cursor)| (name, Known { source, cursor });
                 self.state.known = sources.into_iter().map(known).collect();
                 self.state.lives = lives.into_iter().collect();
-                if let Err(error) = self.popups.repeat(self.writes.store(), newest).await {
-                    self.state.storage_problem(Some(error.to_string()));
-                }
-                self.mark_notified();
+                self.state.paused = paused.into_iter().collect();
             }
-            Err(error) => self.state.storage_problem(Some(error.to_string())),
+            Err(error) => {
+                let Opened { store, keeps, problem } = Opened::without_disk(&error)?;
+                (self.writes, self.keeps, self.state.opening_problem) = (Writes::new(store), keeps, problem);
+            }
         }
+        if let Err(error) = self.remember_rows().await {
+            self.state.storage_problem(Some(error.to_string()));
+        }
+        Ok(())
+    }
+
+    async fn remember_rows(&mut self) -> Result<(), StoreError> {
+        let store = self.writes.store();
+        let (history, _) = store.history(None, None, SNAPSHOT_ROWS).await?;
+        let (messages, _) = store.messages(None, None, SNAPSHOT_ROWS).await?;
+        self.state.remember(history, messages);
+        self.popups.repeat(store, store.newest().await?).await?;
+        self.mark_notified();
+        Ok(())
     }
 }
