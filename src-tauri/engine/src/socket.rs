@@ -18,6 +18,8 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
+use heartwire_core::dialect::LONGEST_MESSAGE;
+
 use head::Head;
 
 /// How much one socket may hold.
@@ -31,7 +33,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { message: 1024 * 1024, write_buffer: 256 * 1024 }
+        Self { message: LONGEST_MESSAGE, write_buffer: 256 * 1024 }
     }
 }
 

@@ -55,6 +55,15 @@ pub const ALL: &[&Spec] = &[
     &pushover::SPEC,
 ];
 
+/// The longest message that a socket takes as a rule, in bytes.
+pub const LONGEST_MESSAGE: usize = 1024 * 1024;
+
+/// The same where the server sends again what it has no acknowledgement of: a message that is refused would come again for
+/// ever, and everything behind it never. RabbitMQ 4 takes up to 16 MiB from publishers unless it is told otherwise, other
+/// brokers less or any length; the rest is for what stands around it. Only a socket on which one came has room for it, and
+/// keeps that until it ends.
+const LONGEST_SENT_AGAIN: usize = 17 * 1024 * 1024;
+
 /// One data frame as it came: whole, unmasked, its text already known to be UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Incoming<'a> {
@@ -112,6 +121,12 @@ pub trait Dialect: Send {
         None
     }
 
+    /// The server sent a message above [`Spec::longest_message`]. Where it will do so again on every socket: what a person
+    /// can do about it, as half a sentence.
+    fn too_large(&self) -> Option<String> {
+        None
+    }
+
     /// Everything that came in one go has been told, and the effects of all of it are about to be handed over: what ends
     /// them, such as one cursor for all, belongs here.
     fn settle(&mut self, effects: &mut Effects) {
@@ -140,6 +155,8 @@ pub struct Spec {
     pub sends: bool,
     /// The longest text frame that the server survives, in bytes.
     pub longest_text: Option<usize>,
+    /// The longest message that the server may send, in bytes.
+    pub longest_message: usize,
     /// Where the credentials go.
     pub login: Login,
     /// Whether the cursor is part of the handshake, so that a server that lets the handshake fail may mean it.
@@ -200,6 +217,7 @@ impl Spec {
         beat: Beat::Ping,
         sends: false,
         longest_text: None,
+        longest_message: LONGEST_MESSAGE,
         login: Login::InRequest,
         cursor_in_handshake: false,
         one_socket: false,

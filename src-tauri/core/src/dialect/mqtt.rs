@@ -21,7 +21,9 @@ use mqttbytes::QoS;
 use mqttbytes::v4::{Packet, PubComp, Publish};
 
 use super::shape::Shaper;
-use super::{Beat, Context, Dialect, Effects, Incoming, Item, Login, Opening, Outgoing, Spec, Subscribe};
+use super::{
+    Beat, Context, Dialect, Effects, Incoming, Item, LONGEST_SENT_AGAIN, Login, Opening, Outgoing, Spec, Subscribe,
+};
 use crate::cause::Cause;
 use crate::message::{Arrival, Message, MessageKind};
 use handshake::{SUBSCRIBE_ID, Stage, UNSUBSCRIBE_ID};
@@ -34,6 +36,7 @@ pub(super) const SPEC: Spec = Spec {
     beat: Beat::Own,
     // MQTT-6.0.0-1: a text frame ends the connection.
     longest_text: Some(0),
+    longest_message: LONGEST_SENT_AGAIN,
     login: Login::InFrames,
     subscribe: Some(Subscribe { what: "a topic filter", example: "home/+/door or alerts/#", required: true, check }),
     subprotocols: &["mqtt"],
@@ -129,6 +132,14 @@ impl Dialect for Mqtt {
             });
             self.probe(effects);
         }
+    }
+
+    fn too_large(&self) -> Option<String> {
+        let client = &self.session.client;
+        Some(format!(
+            "with QoS 1 or 2 the broker sends it again on every connection, until its session of the client {client} is \
+             removed; a limit to what it takes keeps such messages out"
+        ))
     }
 
     fn heartbeat(&mut self) -> Option<Outgoing> {

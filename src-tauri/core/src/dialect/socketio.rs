@@ -25,8 +25,8 @@ use url::Url;
 
 use super::shape::Shaper;
 use super::{
-    Beat, CaughtUp, Context, Dialect, Effects, Incoming, Item, KeepAlive, Login, Missing, Opening, Outgoing, Spec,
-    Subscribe,
+    Beat, CaughtUp, Context, Dialect, Effects, Incoming, Item, KeepAlive, LONGEST_SENT_AGAIN, Login, Missing, Opening,
+    Outgoing, Spec, Subscribe,
 };
 use crate::cause::{Cause, CauseCode};
 use crate::link::ResumeData;
@@ -41,6 +41,7 @@ pub(super) const SPEC: Spec = Spec {
     name: "socketio",
     beat: Beat::Server,
     sends: true,
+    longest_message: LONGEST_SENT_AGAIN,
     login: Login::InFrames,
     subscribe: Some(Subscribe {
         what: "a namespace",

@@ -24,7 +24,10 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::shape::Shaper;
-use super::{CaughtUp, Context, Dialect, Effects, Incoming, Item, Login, Missing, Opening, Outgoing, Spec, Subscribe};
+use super::{
+    CaughtUp, Context, Dialect, Effects, Incoming, Item, LONGEST_SENT_AGAIN, Login, Missing, Opening, Outgoing, Spec,
+    Subscribe,
+};
 use crate::cause::{Cause, CauseCode};
 use crate::link::ResumeData;
 use crate::message::{Arrival, Message, usable_id};
@@ -34,6 +37,7 @@ use said::{Destination, connect, destinations, over};
 
 pub(super) const SPEC: Spec = Spec {
     name: "stomp",
+    longest_message: LONGEST_SENT_AGAIN,
     login: Login::InFrames,
     subscribe: Some(Subscribe {
         what: "a destination",
@@ -232,10 +236,7 @@ impl Dialect for Stomp {
             match self.reader.next() {
                 Ok(Some(frame)) => self.take(&frame, effects),
                 Ok(None) => break,
-                Err(why) => {
-                    let text = format!("the server sent a frame of STOMP that {why}");
-                    effects.end = Some(Cause::new(CauseCode::Protocol, text));
-                }
+                Err(cause) => effects.end = Some(cause),
             }
         }
         if self.unacknowledged.back().is_some_and(|(mark, _)| *mark > self.marks) {
@@ -258,6 +259,12 @@ impl Dialect for Stomp {
             self.stage = Stage::Live;
             effects.items.push(Item::CaughtUp(self.caught_up()));
         }
+    }
+
+    fn too_large(&self) -> Option<String> {
+        let text = "out of a queue it is sent again on every connection, until it is taken from there; a limit to what the \
+                    broker takes keeps such messages out";
+        self.durable().next().map(|_| text.to_owned())
     }
 
     fn heartbeat(&mut self) -> Option<Outgoing> {

@@ -77,7 +77,7 @@ impl fmt::Debug for DialRequest {
 }
 
 impl DialRequest {
-    /// The dial of a connection, with the default limits. A secret that is in the keyring is looked for in this
+    /// The dial of a connection, with the limits of its dialect. A secret that is in the keyring is looked for in this
     /// person's session, as an entry of Heartwire.
     pub fn new(connection: &Connection, tls: TlsConfig) -> Self {
         Self::with(connection, tls, Credentials::new(connection, &Keyring::session("heartwire")))
@@ -95,7 +95,7 @@ impl DialRequest {
             tls,
             proxy: connection.proxy.clone(),
             unacknowledged: BACKSTOP * (connection.heartbeat.every + connection.heartbeat.timeout),
-            limits: Limits::default(),
+            limits: Limits { message: connection.dialect.spec.longest_message, ..Limits::default() },
             watch: Watch::default(),
         }
     }

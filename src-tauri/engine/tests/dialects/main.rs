@@ -8,6 +8,7 @@ mod action_cable;
 mod gotify;
 mod graphql;
 mod home_assistant;
+mod large;
 mod mqtt;
 mod ntfy;
 mod phoenix;

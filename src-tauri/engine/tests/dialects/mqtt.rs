@@ -1,6 +1,6 @@
 //! MQTT against mosquitto and RabbitMQ of Debian and aedes for Node.js.
 
-mod broker;
+pub mod broker;
 mod every;
 mod rabbit;
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use heartwire_core::cause::{Cause, CauseCode};
 use heartwire_core::dialect::{
-    Answer, Beat, Context, Dialect, Effects, Fetch, Incoming, Item, KeepAlive, Login, Opening, Outgoing, Spec,
+    Answer, Beat, Context, Dialect, Effects, Fetch, Incoming, Item, KeepAlive, LONGEST_MESSAGE, Login, Opening,
+    Outgoing, Spec,
 };
 use heartwire_core::message::Message;
 use heartwire_core::settings::Connection;
@@ -24,6 +25,7 @@ static SHY: Spec = Spec {
     beat: Beat::Own,
     sends: false,
     longest_text: None,
+    longest_message: LONGEST_MESSAGE,
     login: Login::InFrames,
     cursor_in_handshake: false,
     one_socket: true,

@@ -5,10 +5,10 @@ use bytes::BytesMut;
 use mqttbytes::{Error, v4};
 
 use crate::cause::{Cause, CauseCode};
-use crate::dialect::{Effects, Outgoing};
+use crate::dialect::{Effects, LONGEST_SENT_AGAIN, Outgoing};
 
 /// The longest packet, in bytes: as long as the longest WebSocket message.
-const PACKET_MAX: usize = 1024 * 1024;
+const PACKET_MAX: usize = LONGEST_SENT_AGAIN;
 
 /// The most packets in a frame. Brokers send one to a few dozen; a frame of the smallest ones would become a hundred times
 /// its size in memory.
@@ -48,7 +48,7 @@ impl Packets {
                 Ok(None)
             }
             Err(Error::PayloadSizeLimitExceeded(bytes)) => {
-                let text = format!("a packet of {bytes} bytes came, of which at most {PACKET_MAX} are read");
+                let text = format!("the server sent a message of at least {bytes} bytes; the limit is {PACKET_MAX}");
                 Err(Cause::new(CauseCode::TooLarge, text))
             }
             Err(error) => Err(breach(format!("what came is not MQTT 3.1.1 ({error:?})"))),

@@ -3,11 +3,18 @@
 
 use std::mem;
 
+use crate::cause::{Cause, CauseCode};
+use crate::dialect::LONGEST_SENT_AGAIN;
+
 /// The most bytes of a command and its headers together, as many as brokers take from us.
 const HEAD_MAX: usize = 64 * 1024;
 
 /// The most bytes of a body: those of a WebSocket message that the link takes.
-const BODY_MAX: usize = 1024 * 1024;
+const BODY_MAX: usize = LONGEST_SENT_AGAIN;
+
+/// The most frames of a WebSocket message. Brokers send one; a message of the smallest ones would become a hundred times its
+/// size in memory.
+const FRAMES_MAX: usize = 16 * 1024;
 
 /// A frame of the server's.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,16 +41,22 @@ pub(super) struct Reader {
     begun: Option<(Frame, Option<usize>)>,
     /// How many bytes of that body hold no NUL.
     searched: usize,
+    /// How many frames the newest WebSocket message has given.
+    given: usize,
 }
 
 impl Reader {
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.bytes.drain(..mem::take(&mut self.read));
         self.bytes.extend_from_slice(bytes);
+        self.given = 0;
     }
 
-    /// The next whole frame. None: its rest has not come yet. An error is half a sentence about the frame.
-    pub(super) fn next(&mut self) -> Result<Option<Frame>, &'static str> {
+    /// The next whole frame. None: its rest has not come yet.
+    pub(super) fn next(&mut self) -> Result<Option<Frame>, Cause> {
+        if self.given == FRAMES_MAX {
+            return Err(breach("is one of too many in one message"));
+        }
         if self.begun.is_none() {
             self.begun = self.head()?;
         }
@@ -61,6 +74,7 @@ impl Reader {
         let body = self.rest().get(..length).unwrap_or_default().to_vec();
         self.read += length + 1;
         self.searched = 0;
+        self.given += 1;
         Ok(Some(Frame { body, ..frame }))
     }
 
@@ -68,7 +82,7 @@ impl Reader {
         self.bytes.get(self.read..).unwrap_or_default()
     }
 
-    fn head(&mut self) -> Result<Option<(Frame, Option<usize>)>, &'static str> {
+    fn head(&mut self) -> Result<Option<(Frame, Option<usize>)>, Cause> {
         // Line ends between frames are heart-beats.
         self.read += self.rest().iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
         let rest = self.rest();
@@ -79,17 +93,17 @@ impl Reader {
             _ => None,
         });
         let Some((end, body)) = end else {
-            return if rest.len() > HEAD_MAX { Err("has more headers than can be taken") } else { Ok(None) };
+            return if rest.len() > HEAD_MAX { Err(breach("has more headers than can be taken")) } else { Ok(None) };
         };
-        let text =
-            std::str::from_utf8(rest.get(..end).unwrap_or_default()).map_err(|_| "has headers that are no UTF-8")?;
+        let text = std::str::from_utf8(rest.get(..end).unwrap_or_default())
+            .map_err(|_| breach("has headers that are no UTF-8"))?;
         let begun = parse(text)?;
         self.read += body;
         Ok(Some(begun))
     }
 
     /// How long the body is, if all of it has come.
-    fn body_length(&mut self, announced: Option<usize>) -> Result<Option<usize>, &'static str> {
+    fn body_length(&mut self, announced: Option<usize>) -> Result<Option<usize>, Cause> {
         let rest = self.rest();
         let length = announced.or_else(|| {
             let new = rest.get(self.searched..)?;
@@ -97,8 +111,8 @@ impl Reader {
         });
         match length.map(|length| rest.get(length)) {
             Some(Some(0)) => Ok(length),
-            Some(Some(_)) => Err("is longer than its content-length"),
-            None if rest.len() > BODY_MAX => Err("has no end"),
+            Some(Some(_)) => Err(breach("is longer than its content-length")),
+            None if rest.len() > BODY_MAX => Err(too_large(rest.len())),
             None | Some(None) => {
                 self.searched = rest.len();
                 Ok(None)
@@ -108,23 +122,34 @@ impl Reader {
 }
 
 /// The frame of a head, without its body, and the length of that.
-fn parse(head: &str) -> Result<(Frame, Option<usize>), &'static str> {
+fn parse(head: &str) -> Result<(Frame, Option<usize>), Cause> {
     let mut lines = head.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
     let command = lines.next().unwrap_or_default().to_owned();
     // So that servers of 1.0 can be answered, this frame knows no escapes ("Value Encoding").
     let raw = command == "CONNECTED";
     let mut headers = Vec::new();
     for line in lines {
-        let (name, value) = line.split_once(':').ok_or("has a header without a colon")?;
+        let (name, value) = line.split_once(':').ok_or_else(|| breach("has a header without a colon"))?;
         let read = |text: &str| if raw { Some(text.to_owned()) } else { unescaped(text) };
-        headers.push(read(name).zip(read(value)).ok_or("has a header with an unknown escape")?);
+        let header = read(name).zip(read(value));
+        headers.push(header.ok_or_else(|| breach("has a header with an unknown escape"))?);
     }
     let frame = Frame { command, headers, body: Vec::new() };
     let length = frame.header("content-length").map(|given| given.trim().parse::<usize>());
     match length.transpose() {
-        Ok(length) if length.is_none_or(|length| length <= BODY_MAX) => Ok((frame, length)),
-        _ => Err("announces a length that cannot be taken"),
+        Ok(Some(length)) if length > BODY_MAX => Err(too_large(length)),
+        Ok(length) => Ok((frame, length)),
+        Err(_) => Err(breach("announces a length that is none")),
     }
+}
+
+fn breach(why: &str) -> Cause {
+    Cause::new(CauseCode::Protocol, format!("the server sent a frame of STOMP that {why}"))
+}
+
+fn too_large(bytes: usize) -> Cause {
+    let text = format!("the server sent a message of at least {bytes} bytes; the limit is {BODY_MAX}");
+    Cause::new(CauseCode::TooLarge, text)
 }
 
 fn unescaped(text: &str) -> Option<String> {

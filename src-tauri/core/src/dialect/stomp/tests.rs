@@ -298,14 +298,44 @@ fn what_breaks_the_protocol_ends_the_session() {
     check("ERROR\ncontent-length:2\n\nlonger\0");
     check("ERROR\ncontent-length:-2\n\n\0");
     check("ERROR\ncontent-length:99999999999999999999\n\n\0");
-    check("ERROR\ncontent-length:1048577\n\n\0");
     check(&format!("ERROR\nmessage:{}", "x".repeat(65_536)));
     check(&format!("ERROR\n{}\n\0", "a:b\n".repeat(20_000)));
-    check(&format!("ERROR\n\n{}", "x".repeat(1_048_577)));
+    check("ERROR\ncontent-length:x\n\n\0");
     let mut dialect = stomp(&["/queue/a"]);
     let mut effects = Effects::default();
     dialect.frame(Incoming::Binary(b"ERROR\nmessage:\xff\n\n\0"), &mut effects);
     assert!(effects.end.is_some());
+}
+
+#[test]
+fn a_body_above_the_limit_says_so_and_one_at_the_limit_is_read() {
+    let check = |text: &str| {
+        let effects = frame(live().as_mut(), text);
+        assert_eq!(effects.end.map(|cause| cause.code), Some(CauseCode::TooLarge), "{text:.80}");
+        assert!(effects.items.is_empty());
+    };
+    check("MESSAGE\ncontent-length:17825793\n\n");
+    check(&format!("MESSAGE\n\n{}", "x".repeat(17_825_793)));
+    let largest = frame(live().as_mut(), &message("", &"x".repeat(17_825_792)));
+    assert_eq!(only_message(&largest).size, 17_825_792);
+}
+
+#[test]
+fn a_message_of_the_smallest_frames_stays_small() {
+    let smallest = "MESSAGE\n\n\0";
+    assert_eq!(frame(live().as_mut(), &smallest.repeat(16 * 1024)).messages().count(), 16 * 1024);
+    let effects = frame(live().as_mut(), &smallest.repeat(1_000_000));
+    assert_eq!((effects.messages().count(), effects.end.is_some()), (16 * 1024, true));
+}
+
+#[test]
+fn what_to_do_about_a_message_that_is_too_large_is_said_where_it_comes_again() {
+    let said = |dialect: Box<dyn Dialect>| dialect.too_large().is_some();
+    assert!(said(live()));
+    let mut topic = stomp(&["/topic/a"]);
+    opened(topic.as_mut(), &Opening::default());
+    frame(topic.as_mut(), RABBIT);
+    assert!(!said(topic));
 }
 
 #[test]

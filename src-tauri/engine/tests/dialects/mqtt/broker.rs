@@ -5,6 +5,9 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 
 use tempfile::TempDir;
 use xtask::process::{Running, eventually, tied};
@@ -128,6 +131,20 @@ impl Publisher {
         }
     }
 
+    /// Sends one PINGREQ after the other for as long as what is given is there.
+    pub fn ping_on(mut self) -> impl Drop {
+        let on = Arc::new(AtomicBool::new(true));
+        let pinging = Arc::clone(&on);
+        let thread = thread::spawn(move || {
+            while pinging.load(Ordering::Relaxed) {
+                self.send(0xc0, b"");
+                let mut answer = [0; 2];
+                self.stream.read_exact(&mut answer).unwrap();
+            }
+        });
+        Pinging { on, thread: Some(thread) }
+    }
+
     fn send(&mut self, first: u8, body: &[u8]) {
         let mut packet = vec![first];
         let mut left = body.len();
@@ -147,5 +164,19 @@ impl Publisher {
         let mut came = [0; 4];
         self.stream.read_exact(&mut came).unwrap();
         assert_eq!(came, packet);
+    }
+}
+
+struct Pinging {
+    on: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Pinging {
+    fn drop(&mut self) {
+        self.on.store(false, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
     }
 }

@@ -61,8 +61,17 @@ fn breaches_end_the_socket_and_keep_what_came_before() {
     check(&[0x30, 3, 0, 9, b'n'], CauseCode::Protocol);
     check(&[0x30, 3, 0, 1, 0xff], CauseCode::Protocol);
     check(&[0x30, 0], CauseCode::Protocol);
-    // One byte more than a mebibyte.
-    check(&[0x30, 0x81, 0x80, 0x40], CauseCode::TooLarge);
+    // One byte more than 17 MiB.
+    check(&[0x30, 0x81, 0x80, 0xc0, 0x08], CauseCode::TooLarge);
+}
+
+#[test]
+fn a_large_message_is_read_and_what_to_do_about_a_larger_one_is_said() {
+    let mut socket = Socket::first();
+    let text = "x".repeat(16 * 1024 * 1024);
+    assert_eq!(only_message(&socket.publish(&publish(1, &text))).size, 16 * 1024 * 1024);
+    let what_to_do = socket.dialect.too_large().unwrap();
+    assert!(what_to_do.contains("its session of the client heartwire00000000000007"), "{what_to_do}");
 }
 
 #[test]
