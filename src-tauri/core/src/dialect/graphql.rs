@@ -6,19 +6,23 @@
 //! Credentials go into `connection_init` as `Authorization`, once by itself, where Apollo's, gqlgen's and Spring's
 //! servers look for it, and once among `headers`, which is what Hasura reads.
 
+mod wire;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use data_encoding::BASE64;
-use serde_json::{Value, json};
+use serde_json::json;
+use serde_json::value::RawValue;
 
+use super::json::plain_text;
 use super::shape::Shaper;
 use super::{
     Beat, CaughtUp, Context, Dialect, Effects, Incoming, Item, Login, Missing, Opening, Outgoing, Spec, Subscribe,
-    bounded_json,
 };
 use crate::cause::{Cause, CauseCode};
 use crate::text::one_line;
+use wire::{Frame, OnlyField, Outcome, first_error};
 
 pub(super) const SPEC: Spec = Spec {
     name: "graphql",
@@ -56,20 +60,22 @@ impl GraphQl {
         }
     }
 
-    fn take(&mut self, frame: &mut Value, effects: &mut Effects) {
-        let payload = frame.get_mut("payload").map(Value::take).unwrap_or_default();
-        let id = frame.get("id").and_then(Value::as_str).unwrap_or_default();
+    fn take(&mut self, frame: &Frame<'_>, effects: &mut Effects) {
+        let id = frame.id.as_deref().unwrap_or_default();
         let running = self.acknowledged && self.running.contains_key(id);
-        match frame.get("type").and_then(Value::as_str) {
-            Some("connection_ack") if !self.acknowledged => self.acknowledged(effects),
-            Some("ping") => effects.send(json!({ "type": "pong" }).to_string()),
-            Some("pong") => effects.heartbeat_answered = true,
-            Some("next") if running => self.result(id, payload, effects),
-            Some("error") if running => self.error(id, &payload, effects),
-            Some("complete") if running => end(effects, "the server has ended a subscription".to_owned()),
+        match frame.kind.as_str() {
+            "connection_ack" if !self.acknowledged => self.acknowledged(effects),
+            "ping" => effects.send(json!({ "type": "pong" }).to_string()),
+            "pong" => effects.heartbeat_answered = true,
+            "next" if running => match frame.payload.map(|payload| serde_json::from_str(payload.get())) {
+                Some(Ok(outcome)) => self.result(id, &outcome, effects),
+                _ => breach(effects),
+            },
+            "error" if running => self.error(id, frame.payload, effects),
+            "complete" if running => end(effects, "the server has ended a subscription".to_owned()),
             // Of a subscription that is over something may still be on its way.
-            Some("next" | "error" | "complete") if self.acknowledged => {}
-            _ => end(effects, "the server sent what is no message of graphql-transport-ws".to_owned()),
+            "next" | "error" | "complete" if self.acknowledged => {}
+            _ => breach(effects),
         }
     }
 
@@ -83,34 +89,27 @@ impl GraphQl {
         effects.items.push(Item::CaughtUp(CaughtUp::Missing(Missing::NoReplay)));
     }
 
-    fn result(&mut self, id: &str, mut payload: Value, effects: &mut Effects) {
-        let Some(data) = payload.get_mut("data").map(Value::take) else {
+    fn result(&mut self, id: &str, outcome: &Outcome<'_>, effects: &mut Effects) {
+        let Some(data) = outcome.data else {
             // The request itself failed (section 7.1.1): what begins the subscription did, not its document.
-            return self.error(id, payload.get("errors").unwrap_or_default(), effects);
+            return self.error(id, outcome.errors, effects);
         };
         self.running.insert(id.to_owned(), true);
-        let (field, value) = match data {
-            Value::Object(data) if data.len() == 1 => data.into_iter().next().unwrap_or_default(),
-            Value::Null => {
-                effects.trouble = Some("the server could not make a result for a subscription".to_owned());
-                return;
-            }
-            other => (String::new(), other),
-        };
-        let text = match value {
-            Value::String(text) => text,
-            other => other.to_string(),
-        };
-        let message = self.shaper.message(&text, &field, effects);
+        if data.get() == "null" {
+            effects.trouble = Some("the server could not make a result for a subscription".to_owned());
+            return;
+        }
+        let OnlyField(field, value) = serde_json::from_str(data.get()).unwrap_or(OnlyField(String::new(), data));
+        let message = self.shaper.message(&plain_text(value), &field, effects);
         effects.items.extend(message.map(Item::Message));
     }
 
     /// A subscription is over. One that never gave anything has a fault, which other ones need not have.
-    fn error(&mut self, id: &str, errors: &Value, effects: &mut Effects) {
-        let first = errors.get(0);
-        let said = one_line(first.and_then(|it| it.get("message")?.as_str()).unwrap_or_default(), 300);
+    fn error(&mut self, id: &str, errors: Option<&RawValue>, effects: &mut Effects) {
+        let first = first_error(errors);
+        let said = one_line(first["message"].as_str().unwrap_or_default(), 300);
         // What Apollo's servers call them, and others after them.
-        let code = match first.and_then(|it| it.get("extensions")?.get("code")?.as_str()) {
+        let code = match first["extensions"]["code"].as_str() {
             Some("UNAUTHENTICATED" | "FORBIDDEN") => CauseCode::Unauthorized,
             _ => CauseCode::Configuration,
         };
@@ -122,6 +121,10 @@ impl GraphQl {
             effects.trouble = Some(format!("the server refused subscribe[{id}]; the others go on"));
         }
     }
+}
+
+fn breach(effects: &mut Effects) {
+    end(effects, "the server sent what is no message of graphql-transport-ws".to_owned());
 }
 
 fn end(effects: &mut Effects, text: String) {
@@ -145,11 +148,11 @@ impl Dialect for GraphQl {
     }
 
     fn frame(&mut self, frame: Incoming<'_>, effects: &mut Effects) {
-        let json = match frame {
-            Incoming::Text(text) => bounded_json(text),
-            Incoming::Binary(_) => None,
-        };
-        self.take(&mut json.unwrap_or_default(), effects);
+        let Incoming::Text(text) = frame else { return breach(effects) };
+        match serde_json::from_str(text) {
+            Ok(frame) => self.take(&frame, effects),
+            Err(_) => breach(effects),
+        }
     }
 
     fn heartbeat(&mut self) -> Option<Outgoing> {

@@ -31,7 +31,7 @@ use std::time::Duration;
 use url::Url;
 
 pub use effects::{Answer, CaughtUp, Effects, Fetch, Fetched, Item, KeepAlive, Missing, Outgoing, Withdrawal};
-pub use json::{VALUES_MAX as JSON_VALUES_MAX, bounded as bounded_json};
+pub use json::VALUES_MAX as JSON_VALUES_MAX;
 pub use shape::Shape;
 
 use crate::cause::Cause;

@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use serde_json::Value;
 
 use super::*;
 use crate::dialect::new;
@@ -80,6 +81,26 @@ fn the_value_of_the_root_field_is_a_message() {
 }
 
 #[test]
+fn a_result_of_very_many_values_is_a_message_like_any_other() {
+    for many in [format!("[{}0]", "0,".repeat(20_000)), format!("{}{}", "[".repeat(1_000), "]".repeat(1_000))] {
+        let mut dialect = running(&[ONE]);
+        let next = |data: &str| format!(r#"{{"id":"0","type":"next","payload":{{"data":{data}}}}}"#);
+        let effects = frame(dialect.as_mut(), &next(&format!(r#"{{"order":{many}}}"#)));
+        assert!(effects.end.is_none(), "{:?}", effects.end);
+        let [message] = effects.messages().collect::<Vec<_>>()[..] else { panic!("{effects:?}") };
+        assert_eq!(
+            (message.title.as_str(), &message.body[..9], message.size),
+            ("order", &many[..9], many.len() as u64)
+        );
+        let effects = frame(dialect.as_mut(), &next(r#"{"order":"next"}"#));
+        assert_eq!(effects.messages().next().unwrap().body, "next");
+    }
+    // What else has many values is read all the same.
+    let ack = format!(r#"{{"type":"connection_ack","payload":[{}0]}}"#, "0,".repeat(20_000));
+    assert!(frame(graphql(&[ONE]).as_mut(), &ack).ready);
+}
+
+#[test]
 fn both_sides_ping() {
     let mut dialect = graphql(&[ONE]);
     let effects = frame(dialect.as_mut(), r#"{"type":"ping","payload":{"a":1}}"#);
@@ -139,8 +160,11 @@ fn what_breaks_the_protocol_ends_the_connection() {
     for text in ["", "x", "[]", "null", "{}", r#"{"type":7}"#] {
         check(running(&[ONE]).as_mut(), text);
     }
+    for payload in ["", r#","payload":[]"#, r#","payload":7"#, r#","payload":{"data":1,"data":2}"#] {
+        check(running(&[ONE]).as_mut(), &format!(r#"{{"id":"0","type":"next"{payload}}}"#));
+    }
     check(running(&[ONE]).as_mut(), &"[".repeat(100_000));
-    check(running(&[ONE]).as_mut(), &format!(r#"{{"id":"0","type":"next","payload":[{}0]}}"#, "[],".repeat(4_600_000)));
+    check(running(&[ONE]).as_mut(), &format!(r#"{{"id":"0","type":"next","payload":[{}0]"#, "[],".repeat(4_600_000)));
     let mut effects = Effects::default();
     running(&[ONE]).frame(Incoming::Binary(b"{}"), &mut effects);
     assert!(effects.end.is_some());
