@@ -33,7 +33,7 @@ use crate::link::ResumeData;
 use crate::message::{Arrival, Message, usable_id};
 use crate::text::one_line;
 use frames::{Frame, Reader};
-use said::{Destination, connect, destinations, over};
+use said::{Broker, Destination, connect, destinations, over};
 
 pub(super) const SPEC: Spec = Spec {
     name: "stomp",
@@ -66,10 +66,8 @@ struct Stomp {
     stage: Stage,
     /// Durable destinations that had been subscribed to before this session.
     known: BTreeSet<String>,
-    /// Whether this server answers frames that ask for it.
-    answers: bool,
-    /// Whether this server's `message-id` outlives the session.
-    stable_ids: bool,
+    /// Until CONNECTED it is taken for one that keeps nothing.
+    broker: Broker,
     /// See [`Opening::passing`].
     passing: bool,
     marks: u64,
@@ -96,8 +94,7 @@ impl Stomp {
             reader: Reader::default(),
             stage: Stage::Connecting,
             known: BTreeSet::new(),
-            answers: false,
-            stable_ids: false,
+            broker: Broker::Simple,
             passing: false,
             marks: 0,
             unacknowledged: VecDeque::new(),
@@ -125,16 +122,13 @@ impl Stomp {
             effects.fatal = Some(Cause::new(CauseCode::Configuration, text));
             return;
         }
-        // Spring's simple broker answers no receipts ("it does not support acks, receipts, and some other features").
-        // It is known by not telling its name, as brokers do.
-        let server = frame.header("server");
-        self.answers = server.is_some();
-        self.stable_ids = server.is_some_and(|server| server.starts_with("ActiveMQ/"));
+        self.broker = Broker::of(frame.header("server"));
         for destination in destinations(&self.context) {
             // What cannot be kept stays with the broker where that keeps it.
-            effects.send(destination.subscribe(!self.passing || destination.is_durable()));
+            effects.send(destination.subscribe(!self.passing || destination.is_durable(self.broker)));
         }
-        let waited_for = destinations(&self.context).filter(|_| self.answers).map(|it| it.name.to_owned());
+        let answers = self.broker != Broker::Simple;
+        let waited_for = destinations(&self.context).filter(|_| answers).map(|it| it.name.to_owned());
         self.stage = Stage::Subscribing(waited_for.collect());
         self.receipt("", effects);
     }
@@ -167,15 +161,15 @@ impl Stomp {
         self.stage = Stage::Resending { answered: false };
     }
 
-    /// The destinations that are sent again. Spring's simple broker keeps nothing, whatever they are called.
+    /// The destinations that are sent again.
     fn durable(&self) -> impl Iterator<Item = &str> {
-        let durable = |destination: &Destination<'_>| self.answers && destination.is_durable();
+        let durable = |destination: &Destination<'_>| destination.is_durable(self.broker);
         destinations(&self.context).filter(durable).map(|destination| destination.name)
     }
 
     /// What is known of the time before this session, now that nothing of it is left to come.
     fn caught_up(&self) -> CaughtUp {
-        if destinations(&self.context).any(|destination| !destination.is_durable()) {
+        if destinations(&self.context).any(|destination| !destination.is_durable(self.broker)) {
             CaughtUp::Missing(Missing::NoReplay)
         } else if self.durable().all(|name| !self.known.contains(name)) {
             CaughtUp::FirstContact
@@ -202,7 +196,7 @@ impl Stomp {
     }
 
     fn id(&self, frame: &Frame) -> Option<String> {
-        let own = frame.header("message-id").filter(|_| self.stable_ids);
+        let own = frame.header("message-id").filter(|_| self.broker == Broker::ActiveMq);
         frame.header("amqp-message-id").or(own).and_then(usable_id)
     }
 

@@ -6,8 +6,37 @@ use std::fmt::Write;
 use super::super::{Context, Opening};
 use crate::secret::Secret;
 
+/// What names a durable subscription: to ActiveMQ and to Artemis, and to Artemis alone.
+const NAMED: [&str; 2] = ["activemq.subscriptionName", "durable-subscription-name"];
+
 /// The receipt of a frame that is sent only to be answered.
 pub(super) const OVER: &str = "over";
+
+/// What a server is, by the name that it tells, as far as it matters for what it keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Broker {
+    /// Spring's, which tells no name, answers no receipts and keeps nothing ("it does not support acks, receipts, and some
+    /// other features").
+    Simple,
+    /// `ActiveMQ` Classic.
+    ActiveMq,
+    /// `ActiveMQ` Artemis.
+    Artemis,
+    /// RabbitMQ, or one whose queues are called as there.
+    Other,
+}
+
+impl Broker {
+    /// The one that calls itself so.
+    pub(super) fn of(server: Option<&str>) -> Self {
+        match server {
+            None => Self::Simple,
+            Some(name) if name.starts_with("ActiveMQ/") => Self::ActiveMq,
+            Some(name) if name.starts_with("ActiveMQ-Artemis/") => Self::Artemis,
+            Some(_) => Self::Other,
+        }
+    }
+}
 
 /// An entry of `subscribe`.
 pub(super) struct Destination<'a> {
@@ -23,18 +52,27 @@ impl<'a> Destination<'a> {
         Some(Self { name, headers })
     }
 
-    /// Whether a broker keeps for us what we did not acknowledge: a queue, or a topic with the headers of a durable
+    /// Whether the broker keeps for us what we did not acknowledge: a queue, or a topic with the headers of a durable
     /// subscription ("Destinations" and "Durable Topic Subscriptions" of RabbitMQ's guide to STOMP; those of ActiveMQ
-    /// and Artemis have a name).
-    pub(super) fn is_durable(&self) -> bool {
+    /// (`ProtocolConverter.onStompSubscribe`) and Artemis have a name). To Artemis `/queue/` means nothing unless its
+    /// settings say so: a destination goes to all who are there (`StompSession.addSubscription`), and we cannot know.
+    pub(super) fn is_durable(&self, broker: Broker) -> bool {
         let has = |name: &str, value: &str| self.headers.contains(&(name, value));
-        let named = ["activemq.subscriptionName", "durable-subscription-name"];
-        if self.name.starts_with("/queue/") || self.name.starts_with("/amq/queue/") {
-            !has("auto-delete", "true") && !has("exclusive", "true")
-        } else {
-            let durable = has("durable", "true") && has("auto-delete", "false");
-            durable || self.headers.iter().any(|(name, _)| named.contains(name))
+        let is_queue = self.name.starts_with("/queue/");
+        match broker {
+            Broker::Simple => false,
+            Broker::ActiveMq => is_queue || self.headers.iter().any(|(name, _)| *name == NAMED[0]),
+            Broker::Artemis => has("subscription-type", "ANYCAST") || self.subscription().is_some(),
+            Broker::Other if is_queue || self.name.starts_with("/amq/queue/") => {
+                !has("auto-delete", "true") && !has("exclusive", "true")
+            }
+            Broker::Other => has("durable", "true") && has("auto-delete", "false"),
         }
+    }
+
+    /// The name of a durable subscription.
+    fn subscription(&self) -> Option<&'a str> {
+        self.headers.iter().find(|(name, _)| NAMED.contains(name)).map(|(_, value)| *value)
     }
 
     /// The destination is its own id: a durable subscription must have the same one every time.
@@ -64,6 +102,11 @@ pub(super) fn connect(context: &Context, opening: &Opening<'_>) -> String {
     // Half as long again as we mean to be: a heart-beat may be held up on its way.
     let ours = (context.every + context.every / 2).as_millis();
     let mut frame = format!("CONNECT\naccept-version:1.2\nhost:{host}\nheart-beat:{ours},0\n");
+    // A named subscription is that of a client. Without an id of ours ActiveMQ takes one that it never gives again, and keeps
+    // for that one for ever (`ProtocolConverter.onStompConnect`); Artemis refuses the subscription.
+    if let Some(name) = destinations(context).find_map(|destination| destination.subscription()) {
+        let _ = writeln!(frame, "client-id:{name}");
+    }
     if let Some(user) = opening.user {
         let _ = writeln!(frame, "login:{user}");
     }

@@ -136,6 +136,44 @@ fn a_server_without_receipts_or_without_replay_promises_nothing() {
 }
 
 #[test]
+fn what_a_broker_keeps_depends_on_the_broker() {
+    let check = |server: &str, entry: &str, keeps: bool| {
+        let mut dialect = stomp(&[entry]);
+        opened(dialect.as_mut(), &Opening::default());
+        frame(dialect.as_mut(), &format!("CONNECTED\nserver:{server}\nversion:1.2\n\n\0"));
+        let name = entry.lines().next().unwrap();
+        let effects = frame(dialect.as_mut(), &format!("RECEIPT\nreceipt-id:{name}\n\n\0"));
+        assert_eq!(matches!(effects.items[..], [Item::Cursor(_)]), keeps, "{server} {entry:?}");
+    };
+    let (rabbit, active) = ("RabbitMQ/3.10.8", "ActiveMQ/5.18.3");
+    let artemis = "ActiveMQ-Artemis/2.31.2 ActiveMQ Artemis Messaging Engine";
+    check(rabbit, "/queue/a", true);
+    check(active, "/queue/a", true);
+    // Where nobody says how it is routed, everyone who is there gets it.
+    check(artemis, "/queue/a", false);
+    check(artemis, "a\nsubscription-type:ANYCAST", true);
+    for name in ["activemq.subscriptionName", "durable-subscription-name"] {
+        let entry = format!("/topic/a\n{name}:laptop");
+        check(rabbit, &entry, false);
+        check(active, &entry, name.starts_with("activemq"));
+        check(artemis, &entry, true);
+    }
+    check(active, "/topic/a\ndurable:true\nauto-delete:false", false);
+    check(artemis, "/topic/a\ndurable:true\nauto-delete:false", false);
+}
+
+#[test]
+fn a_named_subscription_has_its_client_every_time() {
+    let client = |subscribe: &[&str]| {
+        let effects = opened(stomp(subscribe).as_mut(), &Opening::default());
+        sent(&effects)[0].lines().find_map(|line| line.strip_prefix("client-id:").map(str::to_owned))
+    };
+    assert_eq!(client(&["/queue/a", "/topic/a\ndurable:true\nauto-delete:false"]), None);
+    let named = "/topic/a\nselector:x\nactivemq.subscriptionName:laptop";
+    assert_eq!(client(&["/queue/a", named, "/topic/b\ndurable-subscription-name:other"]).as_deref(), Some("laptop"));
+}
+
+#[test]
 fn what_a_queue_held_is_old_at_the_first_contact_and_caught_up_later() {
     let check = |cursor: Option<&str>, arrival: Arrival, caught_up: CaughtUp| {
         let mut dialect = resending(cursor);
