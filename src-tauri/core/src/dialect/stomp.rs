@@ -14,7 +14,7 @@
 //!
 //! **Life.** A WebSocket ping proves the link: its answer comes at once, while a server's heart-beat comes when it
 //! likes (Spring's up to twice as late as agreed). So no heart-beats are asked of the server. Ours go beside our pings,
-//! for servers that count only STOMP's bytes (Artemis does); the preset's `always` makes them regular.
+//! whatever arrives, for servers that count only STOMP's bytes (Artemis does).
 
 mod error;
 mod frames;
@@ -25,8 +25,8 @@ use std::sync::Arc;
 
 use super::shape::Shaper;
 use super::{
-    CaughtUp, Context, Dialect, Effects, Incoming, Item, LONGEST_SENT_AGAIN, Login, Missing, Opening, Outgoing, Spec,
-    Subscribe,
+    CaughtUp, Context, Dialect, Effects, Incoming, Item, KeepAlive, LONGEST_SENT_AGAIN, Login, Missing, Opening,
+    Outgoing, Spec, Subscribe,
 };
 use crate::cause::{Cause, CauseCode};
 use crate::link::ResumeData;
@@ -218,6 +218,9 @@ impl Dialect for Stomp {
         let known = opening.cursor.map_or("", |cursor| cursor.0.as_str());
         self.known = known.lines().map(str::to_owned).collect();
         self.passing = opening.passing;
+        // The server counts what it hears: being spoken to does not keep it from hanging up.
+        let (every, timeout) = (self.context.every, self.context.timeout);
+        effects.keep_alive = Some(KeepAlive { every, timeout, always: true, ours: true });
         effects.send(connect(&self.context, opening));
     }
 

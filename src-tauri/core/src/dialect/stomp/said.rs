@@ -99,8 +99,9 @@ pub(super) fn destinations(context: &Context) -> impl Iterator<Item = Destinatio
 pub(super) fn connect(context: &Context, opening: &Opening<'_>) -> String {
     let vhost = |(name, host): &(Cow<'_, str>, Cow<'_, str>)| name == "vhost" && !host.contains(char::is_control);
     let host = context.url.query_pairs().find(vhost).map_or("/".into(), |(_, host)| host);
-    // Half as long again as we mean to be: a heart-beat may be held up on its way.
-    let ours = (context.every + context.every / 2).as_millis();
+    // Half as long again as we mean to be: a heart-beat may be held up on its way. Where the person wants other heartbeats
+    // there may be none of ours.
+    let ours = if context.auto_heartbeat { (context.every + context.every / 2).as_millis() } else { 0 };
     let mut frame = format!("CONNECT\naccept-version:1.2\nhost:{host}\nheart-beat:{ours},0\n");
     // A named subscription is that of a client. Without an id of ours ActiveMQ takes one that it never gives again, and keeps
     // for that one for ever (`ProtocolConverter.onStompConnect`); Artemis refuses the subscription.

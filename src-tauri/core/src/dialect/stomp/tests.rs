@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::dialect::tests::connection;
-use crate::dialect::{Incoming, new};
+use crate::dialect::{Incoming, KeepAlive, new};
 use crate::message::MessageKind;
 use crate::secret::Secret;
 
@@ -88,6 +88,20 @@ fn the_first_frame_says_who_we_are() {
     check("ws://h/ws?vhost=a%0Ab", None, None, "host:/\nheart-beat:45000,0\n");
     check("ws://h/", Some("me"), Some("a:\\b"), "host:/\nheart-beat:45000,0\nlogin:me\npasscode:a:\\b\n");
     check("ws://h/", None, Some("token"), "host:/\nheart-beat:45000,0\npasscode:token\nAuthorization:Bearer token\n");
+}
+
+#[test]
+fn the_server_is_told_of_heart_beats_only_where_they_come() {
+    let check = |heartbeat: serde_json::Value, told: &str| {
+        let keys = json!({ "subscribe": ["/topic/a"], "heartbeat": heartbeat });
+        let effects = opened(new(&connection("stomp", keys)).as_mut(), &Opening::default());
+        assert!(sent(&effects)[0].contains(&format!("\nheart-beat:{told}\n")), "{effects:?}");
+        let (every, timeout) = (Duration::from_secs(20), Duration::from_secs(10));
+        assert_eq!(effects.keep_alive, Some(KeepAlive { every, timeout, always: true, ours: true }));
+    };
+    check(json!({ "every": "20s" }), "30000,0");
+    check(json!({ "kind": "ping", "every": "20s" }), "0,0");
+    check(json!({ "kind": "none", "every": "20s" }), "0,0");
 }
 
 #[test]
