@@ -58,6 +58,9 @@ pub(super) const SPEC: Spec = Spec {
 /// more: the broker sends them again on the next session.
 const UNACKNOWLEDGED_MAX: usize = 100_000;
 
+/// The longest name of what is to be acknowledged, in bytes. Those of brokers have less than 100.
+const ACK_MAX: usize = 1_024;
+
 /// One session.
 struct Stomp {
     context: Arc<Context>,
@@ -191,6 +194,11 @@ impl Stomp {
             effects.message(Message { id, sent_ms, arrival, ..message });
         }
         if let Some(ack) = frame.header("ack") {
+            if ack.len() > ACK_MAX {
+                let text = "the server wants something acknowledged whose name is too long";
+                effects.end = Some(Cause::new(CauseCode::Protocol, text));
+                return;
+            }
             self.unacknowledged.push_back((self.marks + 1, ack.to_owned()));
         }
     }

@@ -414,6 +414,18 @@ fn messages_that_nobody_keeps_do_not_fill_the_memory() {
 }
 
 #[test]
+fn names_of_what_is_to_be_acknowledged_do_not_fill_the_memory_either() {
+    let check = |length: usize, ends: bool| {
+        let mut dialect = live();
+        let effects = frame(dialect.as_mut(), &message(&format!("ack:{}\n", "a".repeat(length)), "x"));
+        assert_eq!(effects.end.is_some(), ends, "{length}");
+        assert_eq!(effects.items.contains(&Item::Mark(1)), !ends, "{length}");
+    };
+    check(ACK_MAX, false);
+    check(ACK_MAX + 1, true);
+}
+
+#[test]
 fn a_heart_beat_is_a_line_end_and_the_servers_is_nothing() {
     let mut dialect = live();
     assert_eq!(dialect.heartbeat(), Some(Outgoing::Text("\n".to_owned())));
