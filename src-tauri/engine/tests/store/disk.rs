@@ -1,12 +1,11 @@
 //! Folders and disks that cannot be used or are full.
 
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Stdio};
 
 use heartwire_engine::store::{Entry, Store, StoreError, Unwritten};
-use tempfile::TempDir;
 
+#[cfg(target_os = "linux")]
+use super::small_disk::{SmallDisk, fill};
 use super::{commit, names, place, text};
 
 #[tokio::test]
@@ -102,51 +101,4 @@ async fn a_read_only_disk_is_an_error_at_the_start() {
     assert!(matches!(error, StoreError::NoAccess { .. }), "{error:?}");
     disk.remount("rw");
     assert!(Store::open(&path).is_ok());
-}
-
-/// A tmpfs of a few KiB, unmounted at the end.
-#[cfg(target_os = "linux")]
-struct SmallDisk(TempDir);
-
-#[cfg(target_os = "linux")]
-impl SmallDisk {
-    /// None, and a word on it, where mounting is not allowed.
-    fn mount(test: &str, kib: u32) -> Option<Self> {
-        let folder = TempDir::new().unwrap();
-        let options = format!("size={kib}k");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
-            .arg(folder.path())
-            .stderr(Stdio::null())
-            .status();
-        if mounted.is_ok_and(|status| status.success()) {
-            Some(Self(folder))
-        } else {
-            xtask::test::skip(test, "only root may mount a disk of its own");
-            None
-        }
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn remount(&self, mode: &str) {
-        let options = format!("remount,{mode}");
-        assert!(Command::new("mount").args(["-o", &options]).arg(self.path()).status().unwrap().success());
-    }
-}
-
-#[cfg(target_os = "linux")]
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
-    }
-}
-
-/// Writes until there is no room.
-#[cfg(target_os = "linux")]
-fn fill(path: &Path) {
-    let mut file = fs::File::create(path).unwrap();
-    while std::io::Write::write_all(&mut file, &[0; 1_024]).is_ok() {}
 }

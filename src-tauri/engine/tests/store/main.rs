@@ -8,6 +8,9 @@ mod disk;
 mod entries;
 mod gaps;
 mod notified;
+#[cfg(target_os = "linux")]
+#[path = "../common/small_disk.rs"]
+mod small_disk;
 
 use std::fs;
 use std::path::{Path, PathBuf};

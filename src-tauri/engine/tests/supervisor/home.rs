@@ -1,7 +1,7 @@
 //! A Heartwire of its own for each test, and what it shows.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use heartwire_core::control::{Reply, Request};
@@ -20,19 +20,28 @@ use crate::server::Server;
 /// A folder of its own for settings and data.
 pub struct Home {
     folder: tempfile::TempDir,
+    /// The database is here and not in the folder.
+    elsewhere: Option<PathBuf>,
 }
 
 impl Home {
     pub fn with(settings: &str) -> Self {
-        let home = Self { folder: tempfile::tempdir().unwrap() };
+        let home = Self { folder: tempfile::tempdir().unwrap(), elsewhere: None };
         let file = home.paths().settings_file;
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, settings).unwrap();
         home
     }
 
+    /// With its database in this folder.
+    pub fn keeping_in(folder: &Path, settings: &str) -> Self {
+        Self { elsewhere: Some(folder.join("heartwire.db")), ..Self::with(settings) }
+    }
+
     pub fn paths(&self) -> Paths {
-        Paths::under(Path::new(self.folder.path())).unwrap()
+        let paths = Paths::under(Path::new(self.folder.path())).unwrap();
+        let database = self.elsewhere.clone().unwrap_or_else(|| paths.database.clone());
+        Paths { database, ..paths }
     }
 
     pub fn file(&self) -> String {

@@ -15,6 +15,9 @@ mod netns;
 mod network;
 mod server;
 #[cfg(target_os = "linux")]
+#[path = "../common/small_disk.rs"]
+mod small_disk;
+#[cfg(target_os = "linux")]
 #[path = "../common/tcp_table.rs"]
 mod tcp_table;
 mod tested;
