@@ -14,7 +14,7 @@ pub enum StoreError {
         reason: String,
     },
     /// There is no room left.
-    #[error("there is no room left for {place}; free some space on its disk, Heartwire goes on by itself")]
+    #[error("there is no room left for {place}; free some space on its disk")]
     Full {
         /// The file.
         place: String,

@@ -84,6 +84,7 @@ async fn a_disk_that_is_full_at_the_start_is_said_and_nothing_is_set_aside() {
     fill(&disk.path().join("ballast"));
     let error = Store::open(&disk.path().join("heartwire.db")).unwrap_err();
     assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
+    assert!(!error.to_string().contains("by itself"), "nobody tries again: {error}");
     fs::remove_file(disk.path().join("ballast")).unwrap();
     let (_, set_aside) = Store::open(&disk.path().join("heartwire.db")).unwrap();
     assert_eq!(set_aside, None, "what the failed start left is no damage");

@@ -99,6 +99,7 @@ async fn with_a_full_disk_nothing_is_acknowledged_until_it_is_on_it() {
         sent += 1;
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    assert!(storage_problem(&app.handle.snapshots().borrow()).unwrap().ends_with("goes on by itself"));
     let shown = app.handle.snapshots().borrow().messages.len();
     server.send("2");
     let heard = heard_until(&mut server, "3").await;

@@ -69,7 +69,8 @@ impl Run {
     }
 
     fn refused(&mut self, error: &StoreError) {
-        self.state.storage_problem(Some(error.to_string()));
+        let on_its_own = if matches!(error, StoreError::Full { .. }) { ", Heartwire goes on by itself" } else { "" };
+        self.state.storage_problem(Some(format!("{error}{on_its_own}")));
         self.state.not_stored = self.writes.lost();
     }
 
