@@ -14,6 +14,7 @@ use heartwire_core::settings::Connection;
 use heartwire_core::view::{HeartbeatView, LinkState, Span, SpanKind};
 use jiff::Timestamp;
 
+use past::Tries;
 pub use past::{GivesWay, Past};
 
 use super::gaps;
@@ -91,7 +92,12 @@ impl LinkRecord {
         let event = self.state_event(&status, retry_in, now_ms);
         let begin = self.span_for(&status, now_ms);
         let lasting_outage = begin.is_none() && matches!(self.past.open, Some((SpanKind::Down, _)));
-        let attempts = (lasting_outage && status.attempt > 0).then_some(status.attempt);
+        if begin.is_some() {
+            self.past.tries = Tries::default();
+        }
+        let offline = status.cause.as_ref().is_some_and(|cause| cause.offline);
+        let tries = self.past.tries.counted(status.attempt, offline && status.state == LinkState::Waiting);
+        let attempts = (lasting_outage && status.attempt > 0).then_some(tries);
         let mut end = None;
         if let Some(begin) = &begin {
             let was = self.past.open;

@@ -25,8 +25,29 @@ pub struct Past {
     /// How many of them were recovered so far.
     pub recovered: u64,
     pub(super) spans: Vec<Span>,
+    pub(super) tries: Tries,
     /// Its newest message.
     pub last_message: Option<LastMessage>,
+}
+
+/// How often a server was dialled in the outage that lasts. A link counts from one again when the person asks for another
+/// try, and when another link takes its place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tries {
+    before: u32,
+    newest: u32,
+}
+
+impl Tries {
+    /// The link says how often it has tried, or that its newest try was none, for want of a network; all of them since the
+    /// outage began.
+    pub(super) fn counted(&mut self, attempt: u32, was_none: bool) -> u32 {
+        if attempt < self.newest && !was_none {
+            self.before = self.before.saturating_add(self.newest);
+        }
+        self.newest = attempt;
+        self.before.saturating_add(attempt)
+    }
 }
 
 /// Why a link gives way to another of its connection.

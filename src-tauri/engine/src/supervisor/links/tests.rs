@@ -18,6 +18,11 @@ struct Recorded {
     link: LinkRecord,
     now_ms: i64,
     generation: u64,
+    attempt: u32,
+    /// Whether the next cause is that there is no network.
+    offline: bool,
+    /// The newest count of tries of each outage.
+    tries: Vec<u32>,
     /// Kind, begin, end of each span, in hours since the start.
     rows: Vec<(SpanKind, f64, Option<f64>)>,
     gaps: Vec<(Timestamp, Timestamp)>,
@@ -32,7 +37,17 @@ impl Recorded {
         let options = DriverOptions::new(ConnectionId(1), connection.clone());
         let credentials = options.request.credentials.clone();
         let link = LinkRecord::new(connection, spawn(options, mpsc::channel(1).0), credentials, START);
-        Self { link, now_ms: START, generation: 1, rows: Vec::new(), gaps: Vec::new(), begun: Vec::new() }
+        Self {
+            link,
+            now_ms: START,
+            generation: 1,
+            attempt: 0,
+            offline: false,
+            tries: Vec::new(),
+            rows: Vec::new(),
+            gaps: Vec::new(),
+            begun: Vec::new(),
+        }
     }
 
     fn hours(at_ms: i64) -> f64 {
@@ -78,9 +93,9 @@ impl Recorded {
         let status = LinkStatus {
             state,
             generation,
-            attempt: 0,
+            attempt: self.attempt,
             retry_at: None,
-            cause: cause.map(|code| Cause::new(code, "as the test says")),
+            cause: cause.map(|code| Cause { offline: self.offline, ..Cause::new(code, "as the test says") }),
             silent_for: Duration::from_millis(silent_for.unsigned_abs()),
         };
         let changed = self.link.status_changed(status, None, self.now_ms);
@@ -88,8 +103,21 @@ impl Recorded {
             self.end(end);
         }
         if let Some(begin) = changed.begin {
+            if begin.kind == SpanKind::Down {
+                self.tries.push(begin.attempts);
+            }
             self.begin(&begin);
         }
+        if let (Some(newest), Some(attempts)) = (self.tries.last_mut(), changed.attempts) {
+            *newest = attempts;
+        }
+    }
+
+    /// The link dials for the so manieth time by its own count, and fails.
+    fn tried(&mut self, attempt: u32, cause: CauseCode) {
+        self.attempt = attempt;
+        self.status(LinkState::Connecting, None, 0);
+        self.status(LinkState::Waiting, Some(cause), 0);
     }
 
     fn woke(&mut self, slept: i64) {
@@ -167,6 +195,55 @@ async fn a_link_that_does_not_answer_after_a_nap_is_out_since_the_wake_and_misse
         [(SpanKind::Up, 0.0, Some(2.0)), (SpanKind::Down, 10.0, Some(11.0)), (SpanKind::Up, 11.0, None)]
     );
     assert_eq!(it.gaps[0].0, timestamp(START + 2 * HOUR));
+}
+
+#[tokio::test]
+async fn the_tries_of_an_outage_count_whoever_made_them() {
+    let mut it = Recorded::new();
+    it.status(LinkState::Connected, None, 0);
+    it.pass(HOUR);
+    it.status(LinkState::Waiting, Some(CauseCode::Reset), 0);
+    assert_eq!(it.tries, [0]);
+    for attempt in 1..=3 {
+        it.tried(attempt, CauseCode::Refused);
+    }
+    // The person asks for another try.
+    it.tried(1, CauseCode::Refused);
+    assert_eq!(it.tries, [4]);
+    // They change the settings: another link goes on with the outage.
+    let past = std::mem::take(&mut it.link.past);
+    let after = Recorded::new();
+    it.link = after.link;
+    assert!(it.link.take_over(past, GivesWay::Changed, it.now_ms).is_none());
+    it.attempt = 0;
+    it.status(LinkState::Waiting, None, 0);
+    it.tried(1, CauseCode::Refused);
+    it.tried(2, CauseCode::Refused);
+    assert_eq!(it.tries, [6]);
+    it.status(LinkState::Connected, None, 0);
+    it.attempt = 0;
+    it.status(LinkState::Waiting, Some(CauseCode::Reset), 0);
+    it.tried(1, CauseCode::Refused);
+    assert_eq!(it.tries, [6, 1], "another outage");
+}
+
+#[tokio::test]
+async fn a_try_without_a_network_is_none() {
+    let mut it = Recorded::new();
+    it.status(LinkState::Connected, None, 0);
+    it.pass(HOUR);
+    it.status(LinkState::Waiting, Some(CauseCode::Reset), 0);
+    it.tried(1, CauseCode::Refused);
+    for _ in 0..3 {
+        it.attempt = 2;
+        it.status(LinkState::Connecting, None, 0);
+        it.attempt = 1;
+        it.offline = true;
+        it.status(LinkState::Waiting, Some(CauseCode::Unreachable), 0);
+        it.offline = false;
+    }
+    it.tried(2, CauseCode::Refused);
+    assert_eq!(it.tries, [2]);
 }
 
 #[tokio::test]
