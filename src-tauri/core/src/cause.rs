@@ -87,6 +87,15 @@ impl Cause {
         Self { code, text: text.into(), retry_after: None, offline: false }
     }
 
+    /// The same with half a sentence more.
+    #[must_use]
+    pub fn with(self, advice: Option<String>) -> Self {
+        match advice {
+            Some(advice) => Self { text: format!("{}; {advice}", self.text), ..self },
+            None => self,
+        }
+    }
+
     /// How it is shown and stored.
     pub fn view(&self) -> CauseView {
         CauseView { code: self.code.to_string(), text: self.text.clone() }

@@ -158,6 +158,15 @@ pub struct KeepAlive {
     pub ours: bool,
 }
 
+/// What the socket itself does not take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// A message above [`Spec::longest_message`](super::Spec::longest_message).
+    TooLarge,
+    /// A text frame that is not UTF-8.
+    NotUtf8,
+}
+
 /// A request beside the socket, to the same server by the same way, with the same headers and credentials. It is tried
 /// again, ever more rarely, until the server answers it.
 #[derive(Clone, PartialEq, Eq)]

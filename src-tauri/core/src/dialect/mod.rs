@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use url::Url;
 
-pub use effects::{Answer, CaughtUp, Effects, Fetch, Fetched, Item, KeepAlive, Missing, Outgoing, Withdrawal};
+pub use effects::{Answer, CaughtUp, Effects, Fetch, Fetched, Item, KeepAlive, Missing, Outgoing, Refused, Withdrawal};
 pub use json::VALUES_MAX as JSON_VALUES_MAX;
 pub use shape::Shape;
 
@@ -121,9 +121,10 @@ pub trait Dialect: Send {
         None
     }
 
-    /// The server sent a message above [`Spec::longest_message`]. Where it will do so again on every socket: what a person
-    /// can do about it, as half a sentence.
-    fn too_large(&self) -> Option<String> {
+    /// The server sent what is not taken, and may do so again on every socket: what a person can do about it, as half a
+    /// sentence.
+    fn advice(&self, refused: Refused) -> Option<String> {
+        let _ = refused;
         None
     }
 

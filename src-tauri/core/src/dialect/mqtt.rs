@@ -22,9 +22,10 @@ use mqttbytes::v4::{Packet, PubComp, Publish};
 
 use super::shape::Shaper;
 use super::{
-    Beat, Context, Dialect, Effects, Incoming, Item, LONGEST_SENT_AGAIN, Login, Opening, Outgoing, Spec, Subscribe,
+    Beat, Context, Dialect, Effects, Incoming, Item, LONGEST_SENT_AGAIN, Login, Opening, Outgoing, Refused, Spec,
+    Subscribe,
 };
-use crate::cause::Cause;
+use crate::cause::{Cause, CauseCode};
 use crate::message::{Arrival, Message, MessageKind};
 use handshake::{SUBSCRIBE_ID, Stage, UNSUBSCRIBE_ID};
 use rounds::Rounds;
@@ -105,6 +106,9 @@ impl Dialect for Mqtt {
             match self.packets.next() {
                 Ok(Some(packet)) => self.packet(packet, effects),
                 Ok(None) => break,
+                Err(cause) if cause.code == CauseCode::TooLarge => {
+                    effects.end = Some(cause.with(self.advice(Refused::TooLarge)));
+                }
                 Err(cause) => effects.end = Some(cause),
             }
         }
@@ -134,9 +138,9 @@ impl Dialect for Mqtt {
         }
     }
 
-    fn too_large(&self) -> Option<String> {
+    fn advice(&self, refused: Refused) -> Option<String> {
         let client = &self.session.client;
-        Some(format!(
+        (refused == Refused::TooLarge).then(|| format!(
             "with QoS 1 or 2 the broker sends it again on every connection, until its session of the client {client} is \
              removed; a limit to what it takes keeps such messages out"
         ))

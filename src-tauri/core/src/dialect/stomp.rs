@@ -26,7 +26,7 @@ use std::sync::Arc;
 use super::shape::Shaper;
 use super::{
     CaughtUp, Context, Dialect, Effects, Incoming, Item, KeepAlive, LONGEST_SENT_AGAIN, Login, Missing, Opening,
-    Outgoing, Spec, Subscribe,
+    Outgoing, Refused, Spec, Subscribe,
 };
 use crate::cause::{Cause, CauseCode};
 use crate::link::ResumeData;
@@ -241,6 +241,9 @@ impl Dialect for Stomp {
             match self.reader.next() {
                 Ok(Some(frame)) => self.take(&frame, effects),
                 Ok(None) => break,
+                Err(cause) if cause.code == CauseCode::TooLarge => {
+                    effects.end = Some(cause.with(self.advice(Refused::TooLarge)));
+                }
                 Err(cause) => effects.end = Some(cause),
             }
         }
@@ -266,10 +269,17 @@ impl Dialect for Stomp {
         }
     }
 
-    fn too_large(&self) -> Option<String> {
-        let text = "out of a queue it is sent again on every connection, until it is taken from there; a limit to what the \
-                    broker takes keeps such messages out";
-        self.durable().next().map(|_| text.to_owned())
+    /// RabbitMQ sends all bodies in text frames unless it is told otherwise (`ws_frame` of its guide to Web STOMP).
+    fn advice(&self, refused: Refused) -> Option<String> {
+        let text = match refused {
+            Refused::TooLarge if self.durable().next().is_none() => return None,
+            Refused::TooLarge => {
+                "out of a queue it is sent again on every connection, until it is taken from there; a limit to what the \
+                 broker takes keeps such messages out"
+            }
+            Refused::NotUtf8 => "RabbitMQ sends bytes that are no text rightly with `web_stomp.ws_frame = binary`",
+        };
+        Some(text.to_owned())
     }
 
     fn heartbeat(&mut self) -> Option<Outgoing> {

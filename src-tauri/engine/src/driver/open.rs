@@ -198,7 +198,7 @@ impl Open {
                     read.alive = true;
                     self.take(&message, dialect, read, cx);
                 }
-                Poll::Ready(Some(Err(error))) => read.end = self.fail(&error, cx),
+                Poll::Ready(Some(Err(error))) => read.end = self.fail(&error, dialect, cx),
                 Poll::Ready(None) => {
                     let cause = Cause::new(CauseCode::Reset, "the connection ended without a closing handshake");
                     read.end = Some(End::broken(cause));

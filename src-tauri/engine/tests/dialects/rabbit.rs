@@ -2,7 +2,6 @@
 //! dropped.
 
 use std::io::{Read, Write};
-use std::iter;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -123,13 +122,21 @@ impl Rabbit {
 
     /// Sends messages with these headers by STOMP over TCP; they are the broker's when this returns.
     pub fn publish<'a>(&self, destination: &str, headers: &str, bodies: impl IntoIterator<Item = &'a str>) {
+        self.publish_bytes(destination, headers, bodies.into_iter().map(str::as_bytes));
+    }
+
+    /// The same of bodies that may be no text.
+    pub fn publish_bytes<'a>(&self, destination: &str, headers: &str, bodies: impl IntoIterator<Item = &'a [u8]>) {
         let mut stream = TcpStream::connect(("127.0.0.1", self.stomp.tcp)).unwrap();
         stream.set_read_timeout(Some(START)).unwrap();
-        let send = |body| format!("SEND\ndestination:{destination}\npersistent:true\nreceipt:one\n{headers}\n{body}\0");
-        let connect = "CONNECT\naccept-version:1.2\nhost:/\n\n\0".to_owned();
-        let frames: String = iter::once(connect).chain(bodies.into_iter().map(send)).collect();
-        stream.write_all(frames.as_bytes()).unwrap();
-        let wanted = frames.matches("\nreceipt:").count();
+        let mut frames = b"CONNECT\naccept-version:1.2\nhost:/\n\n\0".to_vec();
+        let mut wanted = 0;
+        for body in bodies {
+            write!(frames, "SEND\ndestination:{destination}\npersistent:true\nreceipt:one\n{headers}\n").unwrap();
+            frames.extend([body, b"\0"].concat());
+            wanted += 1;
+        }
+        stream.write_all(&frames).unwrap();
         let mut answers = String::new();
         let mut some = [0; 4096];
         while answers.matches("\nreceipt-id:").count() < wanted {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use heartwire_core::dialect::{CaughtUp, Missing};
 use heartwire_core::message::Arrival;
 use heartwire_core::settings::Connection;
+use heartwire_core::view::LinkState;
 use serde_json::{Value, json};
 
 use crate::rabbit::{self, Rabbit};
@@ -34,6 +35,7 @@ async fn a_queue_loses_nothing_and_a_topic_says_that_it_may() {
     a_durable_topic_is_a_queue(&rabbit).await;
     a_topic_promises_nothing(&rabbit).await;
     the_link_is_proved_while_nothing_happens(&rabbit).await;
+    bytes_in_a_text_frame_say_what_to_do(&rabbit).await;
 }
 
 async fn a_queue_gives_what_was_missed_once_and_in_order(rabbit: &Rabbit) {
@@ -118,6 +120,15 @@ async fn the_link_is_proved_while_nothing_happens(rabbit: &Rabbit) {
     watch.listen(Duration::from_secs(6)).await;
     assert!(watch.round_trips >= 4, "{}", watch.round_trips);
     assert_eq!(watch.caught_up.len(), 1, "one socket all the time");
+    watch.end().await;
+}
+
+/// It sends all bodies in text frames unless it is told otherwise.
+async fn bytes_in_a_text_frame_say_what_to_do(rabbit: &Rabbit) {
+    rabbit.publish_bytes("/queue/bytes", "", [b"\xff\xfe".as_slice()]);
+    let mut watch = Watch::start(&to(rabbit, "/queue/bytes", &json!({})));
+    let cause = watch.until_state(LinkState::Waiting).await.cause.unwrap().view();
+    assert!(cause.code == "protocol" && cause.text.contains("`web_stomp.ws_frame = binary`"), "{cause:?}");
     watch.end().await;
 }
 

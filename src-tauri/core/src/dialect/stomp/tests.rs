@@ -363,7 +363,9 @@ fn what_breaks_the_protocol_ends_the_session() {
 fn a_body_above_the_limit_says_so_and_one_at_the_limit_is_read() {
     let check = |text: &str| {
         let effects = frame(live().as_mut(), text);
-        assert_eq!(effects.end.map(|cause| cause.code), Some(CauseCode::TooLarge), "{text:.80}");
+        let end = effects.end.unwrap();
+        assert_eq!(end.code, CauseCode::TooLarge, "{text:.80}");
+        assert!(end.text.contains("; out of a queue it is sent again"), "{}", end.text);
         assert!(effects.items.is_empty());
     };
     check("MESSAGE\ncontent-length:17825793\n\n");
@@ -382,7 +384,7 @@ fn a_message_of_the_smallest_frames_stays_small() {
 
 #[test]
 fn what_to_do_about_a_message_that_is_too_large_is_said_where_it_comes_again() {
-    let said = |dialect: Box<dyn Dialect>| dialect.too_large().is_some();
+    let said = |dialect: Box<dyn Dialect>| dialect.advice(Refused::TooLarge).is_some();
     assert!(said(live()));
     let mut topic = stomp(&["/topic/a"]);
     opened(topic.as_mut(), &Opening::default());

@@ -4,11 +4,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::error::CapacityError;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message as WireMessage};
 
 use heartwire_core::cause::Cause;
-use heartwire_core::dialect::Dialect;
+use heartwire_core::dialect::{Dialect, Refused};
 
 use super::Open;
 use crate::dial::lost;
@@ -61,8 +62,14 @@ impl Open {
     }
 
     /// The stream broke. Where the peer can still be told why, it is told before the end.
-    pub(super) fn fail(&mut self, error: &Error, cx: &mut Context<'_>) -> Option<End> {
+    pub(super) fn fail(&mut self, error: &Error, dialect: &dyn Dialect, cx: &mut Context<'_>) -> Option<End> {
         let (cause, code) = lost(error, self.limit);
+        let refused = match error {
+            Error::Capacity(CapacityError::MessageTooLong { .. }) => Some(Refused::TooLarge),
+            Error::Utf8(_) => Some(Refused::NotUtf8),
+            _ => None,
+        };
+        let cause = cause.with(refused.and_then(|refused| dialect.advice(refused)));
         let (Some(code), Closing::No) = (code, &self.closing) else { return Some(End::broken(cause)) };
         self.sends.forget_waiting();
         let close = WireMessage::Close(Some(CloseFrame { code: code.into(), reason: "".into() }));

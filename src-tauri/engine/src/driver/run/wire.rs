@@ -97,12 +97,7 @@ impl Driver {
         }
     }
 
-    pub(in crate::driver) fn ended(&mut self, now: Moment, mut end: End) {
-        if end.cause.code == CauseCode::TooLarge
-            && let Some(what_to_do) = self.dialect.too_large()
-        {
-            end.cause.text = format!("{}; {what_to_do}", end.cause.text);
-        }
+    pub(in crate::driver) fn ended(&mut self, now: Moment, end: End) {
         if let Wire::Open(open) = mem::replace(&mut self.wire, Wire::None) {
             let generation = open.generation;
             open.finish(end.politely);

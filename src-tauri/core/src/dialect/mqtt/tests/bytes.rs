@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::cause::CauseCode;
+use crate::dialect::Refused;
 
 /// A session with everything a broker sends, as one stream.
 fn stream() -> Vec<u8> {
@@ -70,8 +71,9 @@ fn a_large_message_is_read_and_what_to_do_about_a_larger_one_is_said() {
     let mut socket = Socket::first();
     let text = "x".repeat(16 * 1024 * 1024);
     assert_eq!(only_message(&socket.publish(&publish(1, &text))).size, 16 * 1024 * 1024);
-    let what_to_do = socket.dialect.too_large().unwrap();
+    let what_to_do = socket.dialect.advice(Refused::TooLarge).unwrap();
     assert!(what_to_do.contains("its session of the client heartwire00000000000007"), "{what_to_do}");
+    assert!(socket.frame(&[0x30, 0x81, 0x80, 0xc0, 0x08]).end.unwrap().text.ends_with(&what_to_do));
 }
 
 #[test]
