@@ -33,6 +33,7 @@ async fn a_queue_loses_nothing_and_a_topic_says_that_it_may() {
     a_queue_gives_what_was_missed_once_and_in_order(&rabbit).await;
     what_was_not_kept_comes_again(&mut rabbit).await;
     a_durable_topic_is_a_queue(&rabbit).await;
+    a_durable_topic_is_shared_by_all_of_one_name(&rabbit).await;
     a_topic_promises_nothing(&rabbit).await;
     the_link_is_proved_while_nothing_happens(&rabbit).await;
     bytes_in_a_text_frame_say_what_to_do(&rabbit).await;
@@ -100,6 +101,23 @@ async fn a_durable_topic_is_a_queue(rabbit: &Rabbit) {
     watch.until_messages(1).await;
     assert_eq!((watch.messages[0].title.as_str(), watch.bodies()), ("/topic/news.today", vec!["missed"]));
     watch.end().await;
+}
+
+/// Its queue has a name of the destination, unless it is given one.
+async fn a_durable_topic_is_shared_by_all_of_one_name(rabbit: &Rabbit) {
+    let durable = "/topic/shared\ndurable:true\nauto-delete:false";
+    let mut watches = Vec::new();
+    for entry in [durable, durable, &format!("{durable}\nx-queue-name:laptop")] {
+        let mut watch = Watch::start(&to(rabbit, entry, &json!({})));
+        watch.until_caught_up(1).await;
+        watches.push(watch);
+    }
+    rabbit.publish("/topic/shared", "", ["one", "two"]);
+    let [desk, other, laptop] = &mut watches[..] else { panic!() };
+    desk.until_messages(1).await;
+    other.until_messages(1).await;
+    laptop.until_messages(2).await;
+    assert_eq!(laptop.bodies(), ["one", "two"]);
 }
 
 async fn a_topic_promises_nothing(rabbit: &Rabbit) {
