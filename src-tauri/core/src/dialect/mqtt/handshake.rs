@@ -78,13 +78,15 @@ impl Mqtt {
             }
             return;
         }
-        let caught_up = match (self.session.filters.is_empty(), answer.session_present) {
-            (true, _) => Some(CaughtUp::FirstContact),
-            (false, false) => Some(CaughtUp::Missing(Missing::CursorLost)),
-            (false, true) => None,
+        let was_there = !self.session.filters.is_empty();
+        let lost = self.session.lost || was_there && !answer.session_present;
+        let caught_up = if lost {
+            Some(CaughtUp::Missing(Missing::CursorLost))
+        } else {
+            (!was_there).then_some(CaughtUp::FirstContact)
         };
         match caught_up {
-            Some(_) => self.session.begin(),
+            Some(_) => self.session.begin(lost),
             None => self.rounds.begin(),
         }
         // The broker has a session of this name from now on, whatever becomes of this socket.
@@ -134,6 +136,7 @@ impl Mqtt {
         let Stage::Subscribing { suback: false, unsuback: false, caught_up } = self.stage else { return };
         self.stage = Stage::Open;
         self.session.filters = self.wanted();
+        self.session.lost = false;
         self.changed = true;
         effects.ready = true;
         effects.items.extend(caught_up.map(Item::CaughtUp));

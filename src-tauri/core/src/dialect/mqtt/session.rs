@@ -18,6 +18,8 @@ pub(super) struct Session {
     pub(super) unkept: bool,
     /// What the broker may send again.
     pub(super) doubts: Doubts,
+    /// There was one before it that the broker does not know any more, or of which we know nothing, and nobody was told yet.
+    pub(super) lost: bool,
 }
 
 /// As it is stored.
@@ -27,6 +29,8 @@ struct Stored {
     filters: BTreeSet<String>,
     unkept: bool,
     doubts: Vec<(u16, u64)>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    lost: bool,
 }
 
 impl Session {
@@ -39,26 +43,27 @@ impl Session {
     pub(super) fn of(cursor: Option<&ResumeData>, random: u64) -> Self {
         let stored = cursor.and_then(|cursor| serde_json::from_str::<Stored>(&cursor.0).ok());
         stored.map_or_else(
-            || Self::new(random),
-            |Stored { client, filters, unkept, doubts }| Self {
+            || Self { lost: cursor.is_some(), ..Self::new(random) },
+            |Stored { client, filters, unkept, doubts, lost }| Self {
                 client,
                 filters,
                 unkept,
                 doubts: Doubts::earlier(doubts),
+                lost,
             },
         )
     }
 
     /// The broker has lost it, or never had it: only the name stays.
-    pub(super) fn begin(&mut self) {
-        *self = Self { client: std::mem::take(&mut self.client), ..Self::default() };
+    pub(super) fn begin(&mut self, lost: bool) {
+        *self = Self { client: std::mem::take(&mut self.client), lost, ..Self::default() };
     }
 
     /// For the next socket.
     pub(super) fn cursor(&self) -> ResumeData {
-        let Self { client, filters, unkept, doubts } = self;
-        let stored =
-            Stored { client: client.clone(), filters: filters.clone(), unkept: *unkept, doubts: doubts.list() };
+        let Self { client, filters, unkept, doubts, lost } = self;
+        let (client, filters, doubts) = (client.clone(), filters.clone(), doubts.list());
+        let stored = Stored { client, filters, unkept: *unkept, doubts, lost: *lost };
         // Texts and numbers always become JSON.
         ResumeData(serde_json::to_string(&stored).unwrap_or_default())
     }

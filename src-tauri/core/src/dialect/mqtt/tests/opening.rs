@@ -165,11 +165,26 @@ fn a_session_that_is_lost_is_told_and_begun_anew_under_the_same_name() {
 }
 
 #[test]
-fn a_cursor_that_is_none_of_ours_is_no_cursor() {
+fn a_session_that_is_lost_is_told_however_often_the_socket_ends_before() {
+    let mut socket = Socket::opened(json!({}), Socket::first().cursor);
+    socket.frame(&connack(false));
+    for _ in 0..2 {
+        // The broker has one of this name again.
+        socket = Socket::opened(json!({}), socket.cursor);
+        socket.frame(&connack(true));
+    }
+    assert_eq!(words(&socket.frame(&suback(1))), [CaughtUp::Missing(Missing::CursorLost)]);
+    let mut socket = Socket::opened(json!({}), socket.cursor);
+    socket.frame(&connack(true));
+    assert_eq!(socket.quiet_rounds(), [RECOVERED]);
+}
+
+#[test]
+fn a_cursor_that_cannot_be_read_is_told() {
     for cursor in ["", "null", "{}", "42", r#"{"client":7}"#] {
         let mut socket = Socket::opened(json!({}), Some(ResumeData(cursor.to_owned())));
         socket.frame(&connack(false));
-        assert_eq!(words(&socket.frame(&suback(1))), [CaughtUp::FirstContact], "{cursor}");
+        assert_eq!(words(&socket.frame(&suback(1))), [CaughtUp::Missing(Missing::CursorLost)], "{cursor}");
     }
 }
 
