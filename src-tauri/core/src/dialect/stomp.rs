@@ -127,8 +127,7 @@ impl Stomp {
         }
         self.broker = Broker::of(frame.header("server"));
         for destination in destinations(&self.context) {
-            // What cannot be kept stays with the broker where that keeps it.
-            effects.send(destination.subscribe(!self.passing || destination.is_durable(self.broker)));
+            effects.send(destination.subscribe(self.passing, self.broker));
         }
         let answers = self.broker != Broker::Simple;
         let waited_for = destinations(&self.context).filter(|_| answers).map(|it| it.name.to_owned());

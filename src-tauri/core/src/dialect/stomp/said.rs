@@ -75,12 +75,22 @@ impl<'a> Destination<'a> {
         self.headers.iter().find(|(name, _)| NAMED.contains(name)).map(|(_, value)| *value)
     }
 
-    /// The destination is its own id: a durable subscription must have the same one every time.
-    pub(super) fn subscribe(&self, acknowledged: bool) -> String {
+    /// The destination is its own id: a durable subscription must have the same one every time. What cannot be kept stays with
+    /// the broker where that keeps it, unacknowledged in a queue; and for a durable subscription that is one without its
+    /// name beside it, since the one of that name would outlast a trial, or is somebody's already.
+    pub(super) fn subscribe(&self, passing: bool, broker: Broker) -> String {
         let name = escaped(self.name);
-        let ack = if acknowledged { "client-individual" } else { "auto" };
-        let mut frame = format!("SUBSCRIBE\nid:{name}\ndestination:{name}\nack:{ack}\nreceipt:{name}\n");
-        for (name, value) in &self.headers {
+        let named = self.headers.iter().any(|(name, _)| NAMED.contains(name));
+        let ack = if passing && (named || !self.is_durable(broker)) { "auto" } else { "client-individual" };
+        let mut frame = format!(
+            "SUBSCRIBE
+id:{name}
+destination:{name}
+ack:{ack}
+receipt:{name}
+"
+        );
+        for (name, value) in self.headers.iter().filter(|(name, _)| !passing || !NAMED.contains(name)) {
             // Writing to a String cannot fail.
             let _ = writeln!(frame, "{}:{}", escaped(name), escaped(value));
         }
@@ -105,7 +115,8 @@ pub(super) fn connect(context: &Context, opening: &Opening<'_>) -> String {
     let mut frame = format!("CONNECT\naccept-version:1.2\nhost:{host}\nheart-beat:{ours},0\n");
     // A named subscription is that of a client. Without an id of ours ActiveMQ takes one that it never gives again, and keeps
     // for that one for ever (`ProtocolConverter.onStompConnect`); Artemis refuses the subscription.
-    if let Some(name) = destinations(context).find_map(|destination| destination.subscription()) {
+    let mut names = destinations(context).filter_map(|destination| destination.subscription());
+    if let Some(name) = names.next().filter(|_| !opening.passing) {
         let _ = writeln!(frame, "client-id:{name}");
     }
     if let Some(user) = opening.user {

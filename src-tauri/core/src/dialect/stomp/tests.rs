@@ -188,6 +188,16 @@ fn a_named_subscription_has_its_client_every_time() {
 }
 
 #[test]
+fn a_trial_leaves_no_subscription_and_disturbs_none() {
+    let mut dialect = stomp(&["/topic/a\nselector:x\nactivemq.subscriptionName:laptop"]);
+    let effects = opened(dialect.as_mut(), &Opening { passing: true, ..Opening::default() });
+    assert!(!sent(&effects)[0].contains("client-id"), "{effects:?}");
+    let effects = frame(dialect.as_mut(), "CONNECTED\nserver:ActiveMQ/5.18.3\nversion:1.2\n\n\0");
+    let [subscribe] = sent(&effects)[..] else { panic!("{effects:?}") };
+    assert!(subscribe.contains("\nselector:x\n") && !subscribe.contains("laptop"), "{subscribe}");
+}
+
+#[test]
 fn what_a_queue_held_is_old_at_the_first_contact_and_caught_up_later() {
     let check = |cursor: Option<&str>, arrival: Arrival, caught_up: CaughtUp| {
         let mut dialect = resending(cursor);
