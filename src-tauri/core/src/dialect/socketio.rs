@@ -270,6 +270,7 @@ impl SocketIo {
 
     fn give(&mut self, held: Held, effects: &mut Effects) {
         let Some((at, event)) = held.event else { return };
+        let untold = !self.is_first && !self.sessions.iter().all(|session| session.is_up);
         let Some(session) = self.sessions.get_mut(at) else { return };
         let message = if event.is_binary {
             Some(Message::binary(held.size))
@@ -282,7 +283,10 @@ impl SocketIo {
             message.arrival = if session.is_catching_up() { Arrival::CaughtUp } else { Arrival::Live };
             effects.message(message);
         }
-        if let (Some(pid), Some(offset)) = (session.pid.clone(), event.offset) {
+        // A cursor of the session that has taken the place of a lost one would hide the loss, if the socket ended before it is
+        // told.
+        let hides = untold && session.is_up && !session.is_recovered;
+        if let (Some(pid), Some(offset), false) = (session.pid.clone(), event.offset, hides) {
             session.point = Some(Point { pid, offset });
             effects.items.push(self.cursor());
         }

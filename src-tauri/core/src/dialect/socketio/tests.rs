@@ -217,6 +217,25 @@ fn namespaces_have_sessions_of_their_own() {
 }
 
 #[test]
+fn a_lost_session_is_not_gone_on_from_before_it_is_told() {
+    let known = cursor(r#"{"/a":{"offset":"PkKf3dW","pid":"pa"},"/b":{"offset":"PkKf3dX","pid":"pb"}}"#);
+    let opening = Opening { cursor: Some(&known), ..Opening::default() };
+    let (mut dialect, _) = asking(json!({ "subscribe": ["/a", "/b"] }), &opening);
+    assert!(said(dialect.as_mut(), r#"40/a,{"sid":"x","pid":"new"}"#).items.is_empty());
+    // Were the socket to end now, a cursor of the new session would hide that the old one is gone.
+    let effects = said(dialect.as_mut(), r#"42/a,["news","two","PkKf3dY"]"#);
+    assert!(matches!(effects.items[..], [Item::Message(_)]), "{effects:?}");
+    let effects = said(dialect.as_mut(), r#"42/b,["news","missed","PkKf3dZ"]"#);
+    let before = r#"{"/a":{"offset":"PkKf3dW","pid":"pa"},"/b":{"offset":"PkKf3dZ","pid":"pb"}}"#;
+    assert_eq!(effects.items[1..], [Item::Cursor(cursor(before))]);
+    let effects = said(dialect.as_mut(), r#"40/b,{"sid":"y","pid":"pb"}"#);
+    assert_eq!(effects.items, [Item::CaughtUp(CaughtUp::Missing(Missing::CursorLost))]);
+    let effects = said(dialect.as_mut(), r#"42/a,["news","three","PkKf3dZ.0"]"#);
+    let after = r#"{"/a":{"offset":"PkKf3dZ.0","pid":"new"},"/b":{"offset":"PkKf3dZ","pid":"pb"}}"#;
+    assert_eq!(effects.items[1..], [Item::Cursor(cursor(after))]);
+}
+
+#[test]
 fn what_the_server_wants_acknowledged_is_on_disk_before() {
     let (mut dialect, _) = connected(JOINED);
     let one = said(dialect.as_mut(), r#"4212["news","hello","PkKf3dW"]"#);
