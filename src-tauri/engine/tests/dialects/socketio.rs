@@ -205,13 +205,7 @@ async fn a_token_is_shown_and_a_wrong_one_or_a_wrong_namespace_blocks() {
 
     let mut server = self::server(&json!({ "token": "open-sesame" }));
     let keys = json!({ "auth": auth("open-sesame"), "subscribe": ["/news", "/"] });
-    let mut watch = Watch::start(&socketio(server.port, keys));
-    watch.until_connected().await;
-    server.order(&json!({ "do": "emit", "space": "/news", "name": "news", "args": ["hello"] }));
-    server.order(&emit(&json!(["both"])));
-    watch.until_messages(2).await;
-    assert_eq!(watch.bodies(), ["hello", "both"]);
-    watch.end().await;
+    hears_both_namespaces(&mut server, keys).await;
 
     let keys = json!({ "auth": auth("open-sesame"), "subscribe": ["/nowhere"] });
     let mut watch = Watch::start(&socketio(server.port, keys));
@@ -222,10 +216,23 @@ async fn a_token_is_shown_and_a_wrong_one_or_a_wrong_namespace_blocks() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_acknowledgement_waits_for_the_disk() {
-    let mut server = server(&json!({}));
-    let connection = socketio(server.port, json!({}));
+    acknowledges_what_is_on_disk(server(&json!({}))).await;
+}
+
+/// `keys` subscribe to "/news" and "/".
+async fn hears_both_namespaces(server: &mut Server, keys: Value) {
+    let mut watch = Watch::start(&socketio(server.port, keys));
+    watch.until_connected().await;
+    server.order(&json!({ "do": "emit", "space": "/news", "name": "news", "args": ["hello"] }));
+    server.order(&emit(&json!(["both"])));
+    watch.until_messages(2).await;
+    assert_eq!(watch.bodies(), ["hello", "both"]);
+    watch.end().await;
+}
+
+async fn acknowledges_what_is_on_disk(mut server: Server) {
     let ask = json!({ "do": "ask", "name": "order", "args": ["Two lamps"] });
-    let mut watch = Watch::start(&connection);
+    let mut watch = Watch::start(&socketio(server.port, json!({})));
     watch.until_connected().await;
     server.order(&ask);
     watch.until_messages(1).await;

@@ -9,7 +9,7 @@ use heartwire_engine::driver::Command;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::{emit, socketio};
+use super::{acknowledges_what_is_on_disk, emit, hears_both_namespaces, socketio};
 use crate::proxy::{Holes, Proxy};
 use crate::server::Server;
 use crate::watch::Watch;
@@ -114,30 +114,11 @@ async fn a_token_is_shown_to_python_and_what_it_refuses_blocks() {
         assert_eq!((code.as_str(), text.as_str()), ("configuration", "the server has no namespace /nowhere"));
 
         keys["subscribe"] = json!(["/news", "/"]);
-        let mut watch = Watch::start(&socketio(server.port, keys));
-        watch.until_connected().await;
-        server.order(&json!({ "do": "emit", "space": "/news", "name": "news", "args": ["hello"] }));
-        server.order(&emit(&json!(["both"])));
-        watch.until_messages(2).await;
-        assert_eq!(watch.bodies(), ["hello", "both"]);
-        watch.end().await;
+        hears_both_namespaces(&mut server, keys).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn python_gets_its_acknowledgement_once_the_event_is_on_disk() {
-    let mut server = server(&json!({}));
-    let ask = json!({ "do": "ask", "name": "order", "args": ["Two lamps"] });
-    let mut watch = Watch::start(&socketio(server.port, json!({})));
-    watch.until_connected().await;
-    server.order(&ask);
-    watch.until_messages(1).await;
-    watch.listen(Duration::from_millis(50)).await;
-    let said = server.wait_for("acknowledged");
-    assert_eq!((&said["name"], &said["answer"]), (&json!("order"), &json!([])));
-    watch.commits = false;
-    server.order(&ask);
-    watch.until_messages(2).await;
-    watch.end().await;
-    assert_eq!(server.wait_for_one_of(&["acknowledged", "closed"])["event"], "closed");
+    acknowledges_what_is_on_disk(server(&json!({}))).await;
 }
