@@ -95,9 +95,8 @@ impl LinkRecord {
         if begin.is_some() {
             self.past.tries = Tries::default();
         }
-        let offline = status.cause.as_ref().is_some_and(|cause| cause.offline);
-        let tries = self.past.tries.counted(status.attempt, offline && status.state == LinkState::Waiting);
-        let attempts = (lasting_outage && status.attempt > 0).then_some(tries);
+        self.past.tries.counted(status.attempt);
+        let attempts = (lasting_outage && status.attempt > 0).then_some(self.past.tries.all());
         let mut end = None;
         if let Some(begin) = &begin {
             let was = self.past.open;
@@ -127,10 +126,9 @@ impl LinkRecord {
         }
         self.end_span(asleep_ms);
         self.begin_span(kind, now_ms);
-        let status = self.status.as_ref();
-        let cause = status.and_then(|status| status.cause.as_ref()).filter(|_| kind == SpanKind::Down).map(Cause::view);
-        let attempts = status.map_or(0, |status| status.attempt);
-        Some((asleep_ms, self.span(kind, cause, attempts, now_ms)))
+        let cause = self.status.as_ref().and_then(|status| status.cause.as_ref());
+        let cause = cause.filter(|_| kind == SpanKind::Down).map(Cause::view);
+        Some((asleep_ms, self.span(kind, cause, self.past.tries.all(), now_ms)))
     }
 
     /// Takes an answered heartbeat.

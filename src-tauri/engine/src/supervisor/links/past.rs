@@ -30,8 +30,7 @@ pub struct Past {
     pub last_message: Option<LastMessage>,
 }
 
-/// How often a server was dialled in the outage that lasts. A link counts from one again when the person asks for another
-/// try, and when another link takes its place.
+/// How often a server was dialled in the outage that lasts: a link counts its own tries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tries {
     before: u32,
@@ -39,14 +38,19 @@ pub struct Tries {
 }
 
 impl Tries {
-    /// The link says how often it has tried, or that its newest try was none, for want of a network; all of them since the
-    /// outage began.
-    pub(super) fn counted(&mut self, attempt: u32, was_none: bool) -> u32 {
-        if attempt < self.newest && !was_none {
-            self.before = self.before.saturating_add(self.newest);
-        }
+    /// The link says how often it has tried; one fewer than before where its newest try was none, for want of a network.
+    pub(super) fn counted(&mut self, attempt: u32) {
         self.newest = attempt;
-        self.before.saturating_add(attempt)
+    }
+
+    /// The next link begins to count.
+    fn of_an_earlier_link(&mut self) {
+        *self = Self { before: self.all(), newest: 0 };
+    }
+
+    /// All of them since the outage began.
+    pub(super) fn all(self) -> u32 {
+        self.before.saturating_add(self.newest)
     }
 }
 
@@ -103,6 +107,7 @@ impl LinkRecord {
     pub fn take_over(&mut self, past: Past, why: GivesWay, now_ms: i64) -> Option<BeginSpan> {
         self.past = past;
         self.past.gaps.of_an_earlier_link();
+        self.past.tries.of_an_earlier_link();
         if let GivesWay::Lossy { since_ms } = why {
             self.past.gaps.taken_over(since_ms);
         }
