@@ -237,9 +237,9 @@ impl SocketIo {
             return;
         }
         effects.ready = true;
+        // Empty until there is an offset: that there was a contact is known by it. It may have been held back until now.
+        effects.items.push(self.cursor());
         let caught_up = if self.is_first {
-            // Empty until there is an offset. That there was a contact is known by it.
-            effects.items.push(self.cursor());
             CaughtUp::FirstContact
         } else if self.sessions.iter().all(|session| session.is_recovered) {
             CaughtUp::Recovered { keeps: None }
@@ -270,7 +270,6 @@ impl SocketIo {
 
     fn give(&mut self, held: Held, effects: &mut Effects) {
         let Some((at, event)) = held.event else { return };
-        let untold = !self.is_first && !self.sessions.iter().all(|session| session.is_up);
         let Some(session) = self.sessions.get_mut(at) else { return };
         let message = if event.is_binary {
             Some(Message::binary(held.size))
@@ -283,12 +282,11 @@ impl SocketIo {
             message.arrival = if session.is_catching_up() { Arrival::CaughtUp } else { Arrival::Live };
             effects.message(message);
         }
-        // A cursor of the session that has taken the place of a lost one would hide the loss, if the socket ended before it is
-        // told.
-        let hides = untold && session.is_up && !session.is_recovered;
-        if let (Some(pid), Some(offset), false) = (session.pid.clone(), event.offset, hides) {
+        if let (Some(pid), Some(offset)) = (session.pid.clone(), event.offset) {
             session.point = Some(Point { pid, offset });
-            effects.items.push(self.cursor());
+            if !self.has_untold_loss() {
+                effects.items.push(self.cursor());
+            }
         }
         if let (Some(ack), Some(session)) = (held.ack, self.sessions.get(at)) {
             self.mark += 1;
@@ -298,6 +296,13 @@ impl SocketIo {
             self.acks.push_back((self.mark, format!("43{}{ack}[]", session.prefix())));
             effects.items.push(Item::Mark(self.mark));
         }
+    }
+
+    /// Whether a session has taken the place of a lost one, which is told when all have answered. If the socket ended before,
+    /// a cursor of the new one would hide it.
+    fn has_untold_loss(&self) -> bool {
+        let is_lost = |session: &Session| session.is_up && !session.is_recovered;
+        !self.is_first && self.sessions.iter().any(is_lost) && !self.sessions.iter().all(|session| session.is_up)
     }
 
     fn cursor(&self) -> Item {
