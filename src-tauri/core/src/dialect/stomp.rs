@@ -165,13 +165,13 @@ impl Stomp {
 
     /// The destinations that are sent again.
     fn durable(&self) -> impl Iterator<Item = &str> {
-        let durable = |destination: &Destination<'_>| destination.is_durable(self.broker);
+        let durable = |destination: &Destination<'_>| destination.is_durable(self.broker, self.passing);
         destinations(&self.context).filter(durable).map(|destination| destination.name)
     }
 
     /// What is known of the time before this session, now that nothing of it is left to come.
     fn caught_up(&self) -> CaughtUp {
-        if destinations(&self.context).any(|destination| !destination.is_durable(self.broker)) {
+        if destinations(&self.context).any(|destination| !destination.is_durable(self.broker, self.passing)) {
             CaughtUp::Missing(Missing::NoReplay)
         } else if self.durable().all(|name| !self.known.contains(name)) {
             CaughtUp::FirstContact

@@ -34,6 +34,7 @@ async fn a_queue_loses_nothing_and_a_topic_says_that_it_may() {
     what_was_not_kept_comes_again(&mut rabbit).await;
     a_durable_topic_is_a_queue(&rabbit).await;
     a_durable_topic_is_shared_by_all_of_one_name(&rabbit).await;
+    a_trial_of_a_durable_topic_leaves_no_queue(&rabbit).await;
     a_topic_promises_nothing(&rabbit).await;
     the_link_is_proved_while_nothing_happens(&rabbit).await;
     bytes_in_a_text_frame_say_what_to_do(&rabbit).await;
@@ -118,6 +119,23 @@ async fn a_durable_topic_is_shared_by_all_of_one_name(rabbit: &Rabbit) {
     other.until_messages(1).await;
     laptop.until_messages(2).await;
     assert_eq!(laptop.bodies(), ["one", "two"]);
+}
+
+async fn a_trial_of_a_durable_topic_leaves_no_queue(rabbit: &Rabbit) {
+    let named = "/topic/tried\ndurable:true\nauto-delete:false\nx-queue-name:tried";
+    let connection = to(rabbit, named, &json!({}));
+    let mut trial = Watch::passing(&connection);
+    assert_eq!(trial.until_caught_up(1).await, CaughtUp::Missing(Missing::NoReplay));
+    rabbit.publish("/topic/tried", "", ["shown"]);
+    trial.until_messages(1).await;
+    trial.end().await;
+    rabbit.publish("/topic/tried", "", ["to nobody"]);
+    let mut watch = Watch::start(&connection);
+    assert_eq!(watch.until_caught_up(1).await, CaughtUp::FirstContact);
+    rabbit.publish("/topic/tried", "", ["new"]);
+    watch.until_messages(1).await;
+    assert_eq!(watch.bodies(), ["new"]);
+    watch.end().await;
 }
 
 async fn a_topic_promises_nothing(rabbit: &Rabbit) {

@@ -9,6 +9,9 @@ use crate::secret::Secret;
 /// What names a durable subscription: to ActiveMQ and to Artemis, and to Artemis alone.
 const NAMED: [&str; 2] = ["activemq.subscriptionName", "durable-subscription-name"];
 
+/// What makes a subscription outlast its socket: its name, and to RabbitMQ what its queue is and is called.
+const LASTING: [&str; 6] = [NAMED[0], NAMED[1], "durable", "auto-delete", "x-queue-name", "x-queue-type"];
+
 /// The receipt of a frame that is sent only to be answered.
 pub(super) const OVER: &str = "over";
 
@@ -55,19 +58,32 @@ impl<'a> Destination<'a> {
     /// Whether the broker keeps for us what we did not acknowledge: a queue, or a topic with the headers of a durable
     /// subscription ("Destinations" and "Durable Topic Subscriptions" of RabbitMQ's guide to STOMP; those of ActiveMQ
     /// (`ProtocolConverter.onStompSubscribe`) and Artemis have a name). To Artemis `/queue/` means nothing unless its
-    /// settings say so: a destination goes to all who are there (`StompSession.addSubscription`), and we cannot know.
-    pub(super) fn is_durable(&self, broker: Broker) -> bool {
-        let has = |name: &str, value: &str| self.headers.contains(&(name, value));
-        let is_queue = self.name.starts_with("/queue/");
+    /// settings say so: a destination goes to all who are there (`StompSession.addSubscription`), and we cannot know. See
+    /// [`Self::subscribe`] for `passing`.
+    pub(super) fn is_durable(&self, broker: Broker, passing: bool) -> bool {
+        if self.is_queue(broker) {
+            return broker != Broker::Other || !self.has("auto-delete", "true") && !self.has("exclusive", "true");
+        }
+        let lasts = match broker {
+            Broker::Simple => false,
+            Broker::ActiveMq => self.headers.iter().any(|(name, _)| *name == NAMED[0]),
+            Broker::Artemis => self.subscription().is_some(),
+            Broker::Other => self.has("durable", "true") && self.has("auto-delete", "false"),
+        };
+        lasts && !passing
+    }
+
+    fn is_queue(&self, broker: Broker) -> bool {
         match broker {
             Broker::Simple => false,
-            Broker::ActiveMq => is_queue || self.headers.iter().any(|(name, _)| *name == NAMED[0]),
-            Broker::Artemis => has("subscription-type", "ANYCAST") || self.subscription().is_some(),
-            Broker::Other if is_queue || self.name.starts_with("/amq/queue/") => {
-                !has("auto-delete", "true") && !has("exclusive", "true")
-            }
-            Broker::Other => has("durable", "true") && has("auto-delete", "false"),
+            Broker::ActiveMq => self.name.starts_with("/queue/"),
+            Broker::Artemis => self.has("subscription-type", "ANYCAST"),
+            Broker::Other => self.name.starts_with("/queue/") || self.name.starts_with("/amq/queue/"),
         }
+    }
+
+    fn has(&self, name: &str, value: &str) -> bool {
+        self.headers.contains(&(name, value))
     }
 
     /// The name of a durable subscription.
@@ -76,21 +92,14 @@ impl<'a> Destination<'a> {
     }
 
     /// The destination is its own id: a durable subscription must have the same one every time. What cannot be kept stays with
-    /// the broker where that keeps it, unacknowledged in a queue; and for a durable subscription that is one without its
-    /// name beside it, since the one of that name would outlast a trial, or is somebody's already.
+    /// the broker where that keeps it, unacknowledged in a queue; beside a durable subscription it is one that ends with the
+    /// socket, since the durable one would outlast a trial, or is somebody's already.
     pub(super) fn subscribe(&self, passing: bool, broker: Broker) -> String {
         let name = escaped(self.name);
-        let named = self.headers.iter().any(|(name, _)| NAMED.contains(name));
-        let ack = if passing && (named || !self.is_durable(broker)) { "auto" } else { "client-individual" };
-        let mut frame = format!(
-            "SUBSCRIBE
-id:{name}
-destination:{name}
-ack:{ack}
-receipt:{name}
-"
-        );
-        for (name, value) in self.headers.iter().filter(|(name, _)| !passing || !NAMED.contains(name)) {
+        let ack = if passing && !self.is_durable(broker, passing) { "auto" } else { "client-individual" };
+        let mut frame = format!("SUBSCRIBE\nid:{name}\ndestination:{name}\nack:{ack}\nreceipt:{name}\n");
+        let lasting = !passing || self.is_queue(broker);
+        for (name, value) in self.headers.iter().filter(|(name, _)| lasting || !LASTING.contains(name)) {
             // Writing to a String cannot fail.
             let _ = writeln!(frame, "{}:{}", escaped(name), escaped(value));
         }

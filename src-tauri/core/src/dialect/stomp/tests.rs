@@ -189,12 +189,29 @@ fn a_named_subscription_has_its_client_every_time() {
 
 #[test]
 fn a_trial_leaves_no_subscription_and_disturbs_none() {
-    let mut dialect = stomp(&["/topic/a\nselector:x\nactivemq.subscriptionName:laptop"]);
-    let effects = opened(dialect.as_mut(), &Opening { passing: true, ..Opening::default() });
-    assert!(!sent(&effects)[0].contains("client-id"), "{effects:?}");
-    let effects = frame(dialect.as_mut(), "CONNECTED\nserver:ActiveMQ/5.18.3\nversion:1.2\n\n\0");
-    let [subscribe] = sent(&effects)[..] else { panic!("{effects:?}") };
-    assert!(subscribe.contains("\nselector:x\n") && !subscribe.contains("laptop"), "{subscribe}");
+    let check = |server: &str, entry: &str, expected: &str| {
+        let mut dialect = stomp(&[entry]);
+        let effects = opened(dialect.as_mut(), &Opening { passing: true, ..Opening::default() });
+        assert!(!sent(&effects)[0].contains("client-id"), "{effects:?}");
+        let effects = frame(dialect.as_mut(), &format!("CONNECTED\nserver:{server}\nversion:1.2\n\n\0"));
+        let [subscribe] = sent(&effects)[..] else { panic!("{effects:?}") };
+        let name = entry.lines().next().unwrap();
+        let (_, said) = subscribe.split_once(&format!("\ndestination:{name}\n")).unwrap();
+        assert_eq!(said.replace(&format!("receipt:{name}\n"), ""), format!("{expected}\n\0"), "{server} {entry:?}");
+        frame(dialect.as_mut(), &format!("RECEIPT\nreceipt-id:{name}\n\n\0")).items
+    };
+    let missing = [Item::CaughtUp(CaughtUp::Missing(Missing::NoReplay))];
+    let (rabbit, active, artemis) = ("RabbitMQ/3.10.8", "ActiveMQ/5.18.3", "ActiveMQ-Artemis/2.31.2");
+    let named = "/topic/a\nselector:x\nactivemq.subscriptionName:laptop";
+    assert_eq!(check(active, named, "ack:auto\nselector:x\n"), missing);
+    assert_eq!(check(artemis, "a\ndurable-subscription-name:laptop", "ack:auto\n"), missing);
+    let durable = "/topic/a\ndurable:true\nauto-delete:false\nx-queue-name:laptop\nx-queue-type:quorum\nselector:x";
+    assert_eq!(check(rabbit, durable, "ack:auto\nselector:x\n"), missing);
+    // A queue is there for all, as it was declared.
+    let queue = "/queue/a\nauto-delete:false\nx-queue-type:quorum";
+    let kept = check(rabbit, queue, "ack:client-individual\nauto-delete:false\nx-queue-type:quorum\n");
+    assert!(matches!(kept[..], [Item::Cursor(_)]), "{kept:?}");
+    check(rabbit, "/queue/a\nauto-delete:true", "ack:auto\nauto-delete:true\n");
 }
 
 #[test]
