@@ -90,7 +90,7 @@ describe('the history', () => {
     [{ state: 'complete', recovered: 1204 }, {}, 'connected', '✓ 1,204 recovered'],
     [{ state: 'incomplete', recovered: 0, missing: 'no-replay' }, {}, 'connected', '! may be missing This server cannot send again what was missed.'],
     [{ state: 'incomplete', recovered: 87, missing: 'expired' }, {}, 'connected', '! may be missing It was longer than the server keeps messages. 87 recovered'],
-    [{ state: 'incomplete', recovered: 0, missing: 'cursor-lost' }, {}, 'connected', '! may be missing The server no longer knew where we were.'],
+    [{ state: 'incomplete', recovered: 0, missing: 'cursor-lost' }, {}, 'connected', '! may be missing It was no longer known where we were.'],
     [{ state: 'incomplete', recovered: 0, missing: 'refused' }, {}, 'connected', '! may be missing The server refused to send again what was missed.'],
   ])('says of the gap %j with %j while %s: "%3$s"', async (gap, over, state, words) => {
     await open(snapshot({ connections: [connection('a', { state })], history: [outage(1, 'a', { gap, ...over })] }));

@@ -112,7 +112,7 @@ pub enum Missing {
     NoReplay,
     /// The time was longer than the server keeps messages.
     Expired,
-    /// The server did not know any more how far we were.
+    /// The server did not know any more how far we were, or we did not; or nobody will ask any more.
     CursorLost,
     /// The server refused to give what was missed.
     Refused,
@@ -134,7 +134,7 @@ impl Missing {
         match self {
             Self::NoReplay => "this server cannot send again what was missed",
             Self::Expired => "it was longer than the server keeps messages",
-            Self::CursorLost => "the server does not know any more how far it was",
+            Self::CursorLost => "it was no longer known how far the connection was",
             Self::Refused => "the server does not give what was missed",
         }
     }
