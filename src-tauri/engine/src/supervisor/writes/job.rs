@@ -62,7 +62,11 @@ async fn commit(store: &Store, job: Job) -> Performed {
         Err(Unwritten { error, entries }) => {
             if entries.len() < count {
                 // The store's thread has died with them. Alone, what is behind them would count as done.
-                others.retain(|(_, then)| !matches!(then, Then::Committed(..)));
+                let alone = |(at, then)| match then {
+                    Then::Committed(..) => None,
+                    Then::CaughtUp(name, ..) | Then::Told(name) => Some((at, Then::Told(name))),
+                };
+                others = others.into_iter().filter_map(alone).collect();
             }
             let steps = woven(entries.into_iter().map(Step::Entry), others, Step::Then);
             Err((Job::Steps(steps, refused), error))

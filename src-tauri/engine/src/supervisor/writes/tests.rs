@@ -266,10 +266,11 @@ async fn a_retry_of_the_disk_is_not_put_off_by_what_waits_behind() {
 }
 
 #[tokio::test]
-async fn what_died_with_the_stores_thread_is_not_acknowledged() {
+async fn what_died_with_the_stores_thread_is_neither_acknowledged_nor_called_complete() {
     let mut writes = Writes::knowing(&["crm"]).await;
     let store = writes.store().clone();
-    writes.push_steps([message("crm", 1), mark("crm", 1)]);
+    let word = Then::CaughtUp("crm".to_owned(), ConnectionId(1), Generation(1), CaughtUp::Recovered { keeps: None });
+    writes.push_steps([message("crm", 1), mark("crm", 1), Step::Then(word)]);
     writes.launch();
     // It ends while the message waits behind these.
     let before = (2..5_000).map(|number| match message("crm", number) {
@@ -279,5 +280,6 @@ async fn what_died_with_the_stores_thread_is_not_acknowledged() {
     let (before, closed, died) = tokio::join!(store.commit(before.collect()), store.close(), writes.outcome());
     assert!(before.is_ok() && closed.is_ok() && matches!(died, Outcome::Refused(_, StoreError::Closed)));
     writes.release();
-    assert!(marks(&writes.written().await).is_empty());
+    let outcomes = writes.written().await;
+    assert_eq!((marks(&outcomes), words(&outcomes)), (vec![], vec![None]));
 }
