@@ -8,6 +8,7 @@
 //!
 //! A new dialect is a file here with its [`Spec`], its preset in `config/presets`, and its line in [`ALL`].
 
+mod acks;
 mod action_cable;
 mod effects;
 mod gotify;

@@ -16,24 +16,23 @@ mod offset;
 mod packet;
 mod session;
 
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use url::Url;
 
+use super::acks::Unacknowledged;
 use super::shape::Shaper;
 use super::{
-    Beat, CaughtUp, Context, Dialect, Effects, Incoming, Item, KeepAlive, LONGEST_SENT_AGAIN, Login, Missing, Opening,
-    Outgoing, Spec, Subscribe,
+    Beat, Context, Dialect, Effects, Incoming, Item, KeepAlive, LONGEST_SENT_AGAIN, Login, Opening, Outgoing, Spec,
+    Subscribe,
 };
 use crate::cause::{Cause, CauseCode};
-use crate::link::ResumeData;
 use crate::message::{Arrival, Message, usable_id};
 use crate::secret::Secret;
 use packet::{Connected, Event, Handshake, Kind, Packet};
-use session::{Point, Session};
+use session::{Point, Session, Sessions};
 
 /// The cursor is part of the handshake, but no server lets that fail because of it: who asks for a session that is not
 /// there is given a new one (`Namespace._createSocket`).
@@ -66,9 +65,6 @@ const LATER: Duration = Duration::from_secs(1);
 /// The longest silence that is agreed to.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The most acknowledgements that wait for their marks to be committed. Of more the oldest are never sent.
-const UNACKNOWLEDGED_MAX: usize = 10_000;
-
 /// The address of the server's Engine.IO: at its usual path where there is none, and with the version and the transport
 /// that are spoken here.
 fn address(base: &Url, _: u64) -> Url {
@@ -88,13 +84,11 @@ fn make(context: &Arc<Context>) -> Box<dyn Dialect> {
     Box::new(SocketIo {
         context: Arc::clone(context),
         shaper: Shaper::new(context),
-        sessions: Vec::new(),
+        sessions: Sessions::default(),
         login: None,
         is_shaken: false,
-        is_first: false,
         held: None,
-        acks: VecDeque::new(),
-        mark: 0,
+        unacknowledged: Unacknowledged::default(),
     })
 }
 
@@ -102,20 +96,14 @@ fn make(context: &Arc<Context>) -> Box<dyn Dialect> {
 struct SocketIo {
     context: Arc<Context>,
     shaper: Shaper,
-    /// One for each namespace.
-    sessions: Vec<Session>,
+    sessions: Sessions,
     /// The user and the secret, until they are sent.
     login: Option<(Option<String>, Secret)>,
     /// The server's handshake came.
     is_shaken: bool,
-    /// There was no socket before.
-    is_first: bool,
     /// A packet whose attachments are still to come.
     held: Option<Held>,
-    /// What is acknowledged to the server when its mark is committed.
-    acks: VecDeque<(u64, String)>,
-    /// The newest.
-    mark: u64,
+    unacknowledged: Unacknowledged,
 }
 
 struct Held {
@@ -129,16 +117,9 @@ struct Held {
 
 impl Dialect for SocketIo {
     fn opened(&mut self, opening: &Opening<'_>, _: &mut Effects) {
-        self.is_first = opening.cursor.is_none();
-        let known = opening.cursor.and_then(|cursor| serde_json::from_str(&cursor.0).ok());
-        let mut known: BTreeMap<String, Point> = known.unwrap_or_default();
         let main = [String::from("/")];
         let spaces = if self.context.subscribe.is_empty() { &main[..] } else { &self.context.subscribe };
-        for space in spaces {
-            if self.session(space).is_none() {
-                self.sessions.push(Session::new(space.clone(), known.remove(space)));
-            }
-        }
+        self.sessions = Sessions::of(spaces, opening.cursor);
         self.login = opening.secret.map(|secret| (opening.user.map(str::to_owned), secret.clone()));
     }
 
@@ -164,25 +145,19 @@ impl Dialect for SocketIo {
     }
 
     fn committed(&mut self, mark: u64, effects: &mut Effects) {
-        while self.acks.front().is_some_and(|(of, _)| *of <= mark)
-            && let Some((_, ack)) = self.acks.pop_front()
-        {
+        for ack in self.unacknowledged.due(mark) {
             effects.send(ack);
         }
     }
 
     /// As an event `message`, which is what the official client's `send` makes, to the first namespace.
     fn wrap(&mut self, text: String) -> Outgoing {
-        let prefix = self.sessions.first().map(Session::prefix).unwrap_or_default();
+        let prefix = self.sessions.list.first().map(Session::prefix).unwrap_or_default();
         Outgoing::Text(format!("42{prefix}{}", json!(["message", text])))
     }
 }
 
 impl SocketIo {
-    fn session(&self, space: &str) -> Option<usize> {
-        self.sessions.iter().position(|session| session.space == space)
-    }
-
     fn handshake(&mut self, data: &str, effects: &mut Effects) {
         let Ok(Handshake { ping_interval, ping_timeout }) = serde_json::from_str(data) else {
             effects.end = Some(wrong("the server's handshake is not that of Engine.IO 4"));
@@ -196,13 +171,13 @@ impl SocketIo {
             Some((None, secret)) => json!({ "token": secret.expose() }),
             None => json!({}),
         };
-        for session in &self.sessions {
+        for session in &self.sessions.list {
             effects.send(session.request(auth.as_object().cloned().unwrap_or_default()));
         }
     }
 
     fn packet(&mut self, packet: &Packet<'_>, effects: &mut Effects) {
-        let session = self.session(packet.space);
+        let session = self.sessions.place(packet.space);
         match (packet.kind, session) {
             (Kind::Connect, Some(at)) => self.connected(at, packet.data, effects),
             // python-socketio with `always_connect`: only a refusal that comes after the answer has something to say.
@@ -212,7 +187,7 @@ impl SocketIo {
             (Kind::Disconnect, Some(_)) => effects.end = Some(closed("the server disconnected this client")),
             (Kind::ConnectError, Some(_)) => effects.fatal = Some(packet.refusal()),
             (Kind::Event, Some(at)) => {
-                let has_offset = packet.ack.is_none() && self.sessions.get(at).is_some_and(|it| it.pid.is_some());
+                let has_offset = packet.ack.is_none() && self.sessions.list.get(at).is_some_and(|it| it.pid.is_some());
                 match Event::read(packet.data, has_offset) {
                     Some(event) => self.hold(Some((at, event)), packet, effects),
                     None => effects.end = Some(wrong("the server sent an event that cannot be read")),
@@ -223,7 +198,7 @@ impl SocketIo {
     }
 
     fn connected(&mut self, at: usize, data: &str, effects: &mut Effects) {
-        let Some(session) = self.sessions.get_mut(at).filter(|session| !session.is_up) else {
+        let Some(session) = self.sessions.list.get_mut(at).filter(|session| !session.is_up) else {
             effects.end = Some(wrong("the server connected the same client twice"));
             return;
         };
@@ -233,22 +208,12 @@ impl SocketIo {
             return;
         };
         session.answered(pid.and_then(|pid| usable_id(&pid)));
-        if !self.sessions.iter().all(|session| session.is_up) {
-            return;
+        if self.sessions.are_up() {
+            effects.ready = true;
+            // It may have been held back until now.
+            effects.items.push(self.sessions.cursor());
+            effects.items.push(Item::CaughtUp(self.sessions.caught_up()));
         }
-        effects.ready = true;
-        // Empty until there is an offset: that there was a contact is known by it. It may have been held back until now.
-        effects.items.push(self.cursor());
-        let caught_up = if self.is_first {
-            CaughtUp::FirstContact
-        } else if self.sessions.iter().all(|session| session.is_recovered) {
-            CaughtUp::Recovered { keeps: None }
-        } else if self.sessions.iter().all(|session| session.pid.is_some()) {
-            CaughtUp::Missing(Missing::CursorLost)
-        } else {
-            CaughtUp::Missing(Missing::NoReplay)
-        };
-        effects.items.push(Item::CaughtUp(caught_up));
     }
 
     /// Gives an event, if its attachments need not be waited for.
@@ -270,7 +235,7 @@ impl SocketIo {
 
     fn give(&mut self, held: Held, effects: &mut Effects) {
         let Some((at, event)) = held.event else { return };
-        let Some(session) = self.sessions.get_mut(at) else { return };
+        let Some(session) = self.sessions.list.get_mut(at) else { return };
         let message = if event.is_binary {
             Some(Message::binary(held.size))
         } else {
@@ -284,30 +249,14 @@ impl SocketIo {
         }
         if let (Some(pid), Some(offset)) = (session.pid.clone(), event.offset) {
             session.point = Some(Point { pid, offset });
-            if !self.has_untold_loss() {
-                effects.items.push(self.cursor());
+            if !self.sessions.have_untold_loss() {
+                effects.items.push(self.sessions.cursor());
             }
         }
-        if let (Some(ack), Some(session)) = (held.ack, self.sessions.get(at)) {
-            self.mark += 1;
-            if self.acks.len() >= UNACKNOWLEDGED_MAX {
-                self.acks.pop_front();
-            }
-            self.acks.push_back((self.mark, format!("43{}{ack}[]", session.prefix())));
-            effects.items.push(Item::Mark(self.mark));
+        if let (Some(ack), Some(session)) = (held.ack, self.sessions.list.get(at)) {
+            self.unacknowledged.push(format!("43{}{ack}[]", session.prefix()));
+            effects.items.extend(self.unacknowledged.mark());
         }
-    }
-
-    /// Whether a session has taken the place of a lost one, which is told when all have answered. If the socket ended before,
-    /// a cursor of the new one would hide it.
-    fn has_untold_loss(&self) -> bool {
-        let is_lost = |session: &Session| session.is_up && !session.is_recovered;
-        !self.is_first && self.sessions.iter().any(is_lost) && !self.sessions.iter().all(|session| session.is_up)
-    }
-
-    fn cursor(&self) -> Item {
-        let points = self.sessions.iter().filter_map(|session| Some((session.space.clone(), session.point.clone()?)));
-        Item::Cursor(ResumeData(json!(points.collect::<BTreeMap<_, _>>()).to_string()))
     }
 }
 

@@ -20,9 +20,10 @@ mod error;
 mod frames;
 mod said;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::acks::Unacknowledged;
 use super::shape::Shaper;
 use super::{
     CaughtUp, Context, Dialect, Effects, Incoming, Item, KeepAlive, LONGEST_SENT_AGAIN, Login, Missing, Opening,
@@ -54,10 +55,6 @@ pub(super) const SPEC: Spec = Spec {
     ..Spec::DEFAULT
 };
 
-/// The most messages that wait to be committed before they can be acknowledged. Of more the oldest are not acknowledged any
-/// more: the broker sends them again on the next session.
-const UNACKNOWLEDGED_MAX: usize = 100_000;
-
 /// The longest name of what is to be acknowledged, in bytes. Those of brokers have less than 100.
 const ACK_MAX: usize = 1_024;
 
@@ -73,9 +70,7 @@ struct Stomp {
     broker: Broker,
     /// See [`Opening::passing`].
     passing: bool,
-    marks: u64,
-    /// What to acknowledge after each mark.
-    unacknowledged: VecDeque<(u64, String)>,
+    unacknowledged: Unacknowledged,
 }
 
 enum Stage {
@@ -99,8 +94,7 @@ impl Stomp {
             known: BTreeSet::new(),
             broker: Broker::Simple,
             passing: false,
-            marks: 0,
-            unacknowledged: VecDeque::new(),
+            unacknowledged: Unacknowledged::default(),
         }
     }
 
@@ -198,7 +192,7 @@ impl Stomp {
                 effects.end = Some(Cause::new(CauseCode::Protocol, text));
                 return;
             }
-            self.unacknowledged.push_back((self.marks + 1, ack.to_owned()));
+            self.unacknowledged.push(ack.to_owned());
         }
     }
 
@@ -246,17 +240,11 @@ impl Dialect for Stomp {
                 Err(cause) => effects.end = Some(cause),
             }
         }
-        if self.unacknowledged.back().is_some_and(|(mark, _)| *mark > self.marks) {
-            self.marks += 1;
-            effects.items.push(Item::Mark(self.marks));
-        }
-        let most = self.unacknowledged.len().min(UNACKNOWLEDGED_MAX);
-        self.unacknowledged.drain(..self.unacknowledged.len() - most);
+        effects.items.extend(self.unacknowledged.mark());
     }
 
     fn committed(&mut self, mark: u64, effects: &mut Effects) {
-        let kept = self.unacknowledged.iter().take_while(|(of, _)| *of <= mark).count();
-        for (_, ack) in self.unacknowledged.drain(..kept) {
+        for ack in self.unacknowledged.due(mark) {
             effects.send(said::ack(&ack));
         }
     }

@@ -1,7 +1,12 @@
-//! What the server and we know of each other in one namespace.
+//! What the server and we know of each other: in one namespace, and in all of them.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+
+use crate::dialect::{CaughtUp, Item, Missing};
+use crate::link::ResumeData;
 
 /// Up to where the events of a namespace are complete.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,5 +60,64 @@ impl Session {
     /// Whether what comes now was missed: the server sends that before its answer.
     pub(super) fn is_catching_up(&self) -> bool {
         !self.is_up && self.point.is_some()
+    }
+}
+
+/// Those of a socket, one for each namespace.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    pub(super) list: Vec<Session>,
+    /// There was no socket before.
+    is_first: bool,
+}
+
+impl Sessions {
+    /// Those of these namespaces, each from where the cursor says.
+    pub(super) fn of(spaces: &[String], cursor: Option<&ResumeData>) -> Self {
+        let known = cursor.and_then(|cursor| serde_json::from_str(&cursor.0).ok());
+        let mut known: BTreeMap<String, Point> = known.unwrap_or_default();
+        let mut sessions = Self { list: Vec::new(), is_first: cursor.is_none() };
+        for space in spaces {
+            if sessions.place(space).is_none() {
+                sessions.list.push(Session::new(space.clone(), known.remove(space)));
+            }
+        }
+        sessions
+    }
+
+    /// Where that of this namespace stands.
+    pub(super) fn place(&self, space: &str) -> Option<usize> {
+        self.list.iter().position(|session| session.space == space)
+    }
+
+    /// Whether the server has answered for all of them.
+    pub(super) fn are_up(&self) -> bool {
+        self.list.iter().all(|session| session.is_up)
+    }
+
+    /// What is known of the time before this socket, once all of them are up.
+    pub(super) fn caught_up(&self) -> CaughtUp {
+        if self.is_first {
+            CaughtUp::FirstContact
+        } else if self.list.iter().all(|session| session.is_recovered) {
+            CaughtUp::Recovered { keeps: None }
+        } else if self.list.iter().all(|session| session.pid.is_some()) {
+            CaughtUp::Missing(Missing::CursorLost)
+        } else {
+            CaughtUp::Missing(Missing::NoReplay)
+        }
+    }
+
+    /// Whether a session has taken the place of a lost one, which is told when all have answered. If the socket ended before,
+    /// a cursor of the new one would hide it.
+    pub(super) fn have_untold_loss(&self) -> bool {
+        let is_lost = |session: &Session| session.is_up && !session.is_recovered;
+        !self.is_first && self.list.iter().any(is_lost) && !self.are_up()
+    }
+
+    /// Empty until there is an offset: that there was a contact is known by it.
+    pub(super) fn cursor(&self) -> Item {
+        let points = self.list.iter().filter_map(|session| Some((session.space.clone(), session.point.clone()?)));
+        Item::Cursor(ResumeData(json!(points.collect::<BTreeMap<_, _>>()).to_string()))
     }
 }

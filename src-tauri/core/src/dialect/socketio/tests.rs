@@ -2,7 +2,8 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
-use crate::dialect::{self, tests::connection};
+use crate::dialect::{self, CaughtUp, Missing, tests::connection};
+use crate::link::ResumeData;
 use crate::message::MessageKind;
 
 const OPEN: &str = r#"0{"sid":"a","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#;
@@ -250,22 +251,6 @@ fn what_the_server_wants_acknowledged_is_on_disk_before() {
     let mut effects = Effects::default();
     dialect.committed(3, &mut effects);
     assert_eq!(texts(&effects), ["4314[]"]);
-}
-
-#[test]
-fn what_is_never_committed_is_bounded_and_the_newest_is_acknowledged() {
-    let (mut dialect, _) = connected(JOINED);
-    let last = UNACKNOWLEDGED_MAX + 5;
-    for ack in 1..=last {
-        said(dialect.as_mut(), &format!(r#"42{ack}["news","again"]"#));
-    }
-    let mut effects = Effects::default();
-    dialect.committed(u64::MAX, &mut effects);
-    let sent = texts(&effects);
-    assert_eq!(
-        (sent.len(), sent[0].as_str(), sent.last().unwrap()),
-        (UNACKNOWLEDGED_MAX, "436[]", &format!("43{last}[]"))
-    );
 }
 
 #[test]

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::dialect::acks;
 use crate::dialect::tests::connection;
 use crate::dialect::{Incoming, KeepAlive, new};
 use crate::message::MessageKind;
@@ -439,12 +440,12 @@ fn messages_that_nobody_keeps_do_not_fill_the_memory() {
     let mut dialect = live();
     let one = frame(dialect.as_mut(), &message("ack:oldest\n", "x"));
     let many = message("ack:1\n", "x").repeat(1_000);
-    let ended = (0..UNACKNOWLEDGED_MAX / 1_000).any(|_| frame(dialect.as_mut(), &many).end.is_some());
+    let ended = (0..acks::MOST / 1_000).any(|_| frame(dialect.as_mut(), &many).end.is_some());
     assert!(one.end.is_none() && !ended, "the broker would only send them all again");
     let mut effects = Effects::default();
     dialect.committed(u64::MAX, &mut effects);
     let sent = sent(&effects);
-    assert!(sent.len() == UNACKNOWLEDGED_MAX && sent.iter().all(|frame| *frame == "ACK\nid:1\n\n\0"));
+    assert!(sent.len() == acks::MOST && sent.iter().all(|frame| *frame == "ACK\nid:1\n\n\0"));
 }
 
 #[test]
