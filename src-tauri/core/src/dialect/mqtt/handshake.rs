@@ -81,7 +81,9 @@ impl Mqtt {
         let was_there = !self.session.filters.is_empty();
         let lost = self.session.lost || was_there && !answer.session_present;
         let caught_up = if lost {
-            Some(CaughtUp::Missing(Missing::CursorLost))
+            // One that keeps nothing is not to be found again.
+            let passing = self.qos == QoS::AtMostOnce;
+            Some(CaughtUp::Missing(if passing { Missing::NoReplay } else { Missing::CursorLost }))
         } else {
             (!was_there).then_some(CaughtUp::FirstContact)
         };

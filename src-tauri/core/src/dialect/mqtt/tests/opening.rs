@@ -94,6 +94,16 @@ fn what_cannot_be_kept_comes_in_a_session_of_its_own_that_waits_for_no_acknowled
     assert_eq!(subscribe.filters[0].qos, QoS::AtMostOnce);
     socket.frame(&packet!(SubAck::new(1, vec![SubscribeReasonCode::Success(QoS::AtMostOnce)])));
     assert!(matches!(socket.publish(&publish(0, "a")).items[..], [Item::Message(_)]));
+
+    let mut dialect = dialect::new(&connection("mqtt", json!({ "subscribe": ["n"] })));
+    dialect.opened(
+        &Opening { passing: true, cursor: socket.cursor.as_ref(), ..Opening::default() },
+        &mut Effects::default(),
+    );
+    let mut next = Socket { dialect, cursor: None, mark: 0 };
+    next.frame(&connack(false));
+    let effects = next.frame(&packet!(SubAck::new(1, vec![SubscribeReasonCode::Success(QoS::AtMostOnce)])));
+    assert_eq!(words(&effects), [CaughtUp::Missing(Missing::NoReplay)], "it was never to be found again");
 }
 
 #[test]
