@@ -32,10 +32,8 @@ impl Packets {
 
     /// The next whole packet; none: more has to come.
     pub(super) fn next(&mut self) -> Result<Option<v4::Packet>, Cause> {
-        if self.given == PACKETS_MAX {
-            return Err(breach(format!("a frame has more than {PACKETS_MAX} packets")));
-        }
         match v4::read(&mut self.unread, PACKET_MAX) {
+            Ok(_) if self.given == PACKETS_MAX => Err(breach(format!("a frame has more than {PACKETS_MAX} packets"))),
             Ok(packet) => {
                 self.given += 1;
                 Ok(Some(packet))

@@ -54,9 +54,6 @@ impl Reader {
 
     /// The next whole frame. None: its rest has not come yet.
     pub(super) fn next(&mut self) -> Result<Option<Frame>, Cause> {
-        if self.given == FRAMES_MAX {
-            return Err(breach("is one of too many in one message"));
-        }
         if self.begun.is_none() {
             self.begun = self.head()?;
         }
@@ -71,6 +68,9 @@ impl Reader {
             self.begun = Some((frame, announced));
             return Ok(None);
         };
+        if self.given == FRAMES_MAX {
+            return Err(breach("is one of too many in one message"));
+        }
         let body = self.rest().get(..length).unwrap_or_default().to_vec();
         self.read += length + 1;
         self.searched = 0;
