@@ -109,7 +109,7 @@ impl Preset {
         if errors.is_empty() { Ok(made) } else { Err(errors) }
     }
 
-    /// The questions that a field is made of, as `answers.<name>`, in their order; none: not the answers made it.
+    /// The questions that a field is made of, as `answers.<name>`, in their order; none: the answers did not make it.
     fn questions(&self, field: &str) -> Vec<String> {
         let answer = serde_json::to_value(&self.answer).unwrap_or_default();
         let mut used = HashSet::new();
