@@ -42,12 +42,7 @@ fn emit(args: &Value) -> Value {
 async fn events_are_messages_and_texts_are_events() {
     for options in [json!({}), json!({ "connectionStateRecovery": {} })] {
         let mut server = server(&options);
-        let mut watch = Watch::start(&socketio(server.port, json!({ "on_open": ["hello"] })));
-        watch.until_connected().await;
-        assert_eq!(watch.until_caught_up(1).await, CaughtUp::FirstContact);
-        assert_eq!(server.wait_for("opened")["path"], "/socket.io/?EIO=4&transport=websocket");
-        let said = server.wait_for("received");
-        assert_eq!((&said["name"], &said["args"]), (&json!("message"), &json!(["hello"])));
+        let mut watch = says_hello(&mut server).await;
         server.order(&emit(&json!(["Two lamps"])));
         server.order(&emit(&json!([{ "id": 7, "title": "Order", "text": "Two lamps" }])));
         server.order(&emit(&json!(["a", { "b": [1] }, null])));
@@ -62,13 +57,29 @@ async fn events_are_messages_and_texts_are_events() {
         let photo = &watch.messages[4];
         assert_eq!((photo.kind, photo.size), (MessageKind::Binary, 7));
         assert!(watch.messages.iter().all(|message| message.arrival == Arrival::Live));
-        let (told, sent) = oneshot::channel();
-        watch.command(Command::Send("and \"back\"".to_owned(), told));
-        sent.await.unwrap().unwrap();
-        assert_eq!(server.wait_for("received")["args"], json!(["and \"back\""]));
+        says_more(&mut server, &mut watch).await;
         watch.end().await;
         assert_eq!(server.wait_for("closed")["reason"], "transport close");
     }
+}
+
+/// A link for the first time, which says "hello" as it opens.
+async fn says_hello(server: &mut Server) -> Watch {
+    let mut watch = Watch::start(&socketio(server.port, json!({ "on_open": ["hello"] })));
+    watch.until_connected().await;
+    assert_eq!(watch.until_caught_up(1).await, CaughtUp::FirstContact);
+    assert_eq!(server.wait_for("opened")["path"], "/socket.io/?EIO=4&transport=websocket");
+    let said = server.wait_for("received");
+    assert_eq!((&said["name"], &said["args"]), (&json!("message"), &json!(["hello"])));
+    watch
+}
+
+/// A text of the person's becomes an event.
+async fn says_more(server: &mut Server, watch: &mut Watch) {
+    let (told, sent) = oneshot::channel();
+    watch.command(Command::Send("and \"back\"".to_owned(), told));
+    sent.await.unwrap().unwrap();
+    assert_eq!(server.wait_for("received")["args"], json!(["and \"back\""]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

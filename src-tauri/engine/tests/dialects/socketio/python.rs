@@ -5,11 +5,9 @@ use std::time::Duration;
 use heartwire_core::dialect::{CaughtUp, Missing};
 use heartwire_core::message::{Arrival, MessageKind};
 use heartwire_core::view::LinkState;
-use heartwire_engine::driver::Command;
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
 
-use super::{acknowledges_what_is_on_disk, emit, hears_both_namespaces, socketio};
+use super::{acknowledges_what_is_on_disk, emit, hears_both_namespaces, says_hello, says_more, socketio};
 use crate::proxy::{Holes, Proxy};
 use crate::server::Server;
 use crate::watch::Watch;
@@ -27,12 +25,7 @@ fn login(token: &str) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_of_python_are_messages_and_texts_are_events() {
     let mut server = server(&json!({ "hello": true }));
-    let mut watch = Watch::start(&socketio(server.port, json!({ "on_open": ["hello"] })));
-    watch.until_connected().await;
-    assert_eq!(watch.until_caught_up(1).await, CaughtUp::FirstContact);
-    assert_eq!(server.wait_for("opened")["path"], "/socket.io/?EIO=4&transport=websocket");
-    let said = server.wait_for("received");
-    assert_eq!((&said["name"], &said["args"]), (&json!("message"), &json!(["hello"])));
+    let mut watch = says_hello(&mut server).await;
     for args in [
         json!(["Two lamps"]),
         json!([{ "id": 7, "title": "Order", "text": "Zwei Lämpchen" }]),
@@ -51,10 +44,7 @@ async fn events_of_python_are_messages_and_texts_are_events() {
     let photo = &watch.messages[5];
     assert_eq!((photo.kind, photo.size), (MessageKind::Binary, 7));
     assert!(watch.messages.iter().all(|message| message.arrival == Arrival::Live));
-    let (told, sent) = oneshot::channel();
-    watch.command(Command::Send("and \"back\"".to_owned(), told));
-    sent.await.unwrap().unwrap();
-    assert_eq!(server.wait_for("received")["args"], json!(["and \"back\""]));
+    says_more(&mut server, &mut watch).await;
     watch.end().await;
     server.wait_for("closed");
 }
