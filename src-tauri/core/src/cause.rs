@@ -87,6 +87,14 @@ impl Cause {
         Self { code, text: text.into(), retry_after: None, offline: false }
     }
 
+    /// A message came that is longer than is taken: of so many bytes, or more.
+    pub fn too_large(bytes: usize, limit: usize) -> Self {
+        Self::new(
+            CauseCode::TooLarge,
+            format!("the server sent a message of at least {bytes} bytes; the limit is {limit}"),
+        )
+    }
+
     /// The same with half a sentence more.
     #[must_use]
     pub fn with(self, advice: Option<String>) -> Self {

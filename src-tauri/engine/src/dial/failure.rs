@@ -104,10 +104,7 @@ pub(crate) fn asking(error: &hyper::Error) -> Cause {
 /// (RFC 6455, section 7.4.1).
 pub(crate) fn lost(error: &Error, limit: usize) -> (Cause, Option<u16>) {
     match error {
-        Error::Capacity(CapacityError::MessageTooLong { size, .. }) => {
-            let text = format!("the server sent a message of at least {size} bytes; the limit is {limit}");
-            (Cause::new(CauseCode::TooLarge, text), Some(1009))
-        }
+        Error::Capacity(CapacityError::MessageTooLong { size, .. }) => (Cause::too_large(*size, limit), Some(1009)),
         Error::Utf8(_) => {
             (Cause::new(CauseCode::Protocol, "the server sent a text frame that is not UTF-8"), Some(1007))
         }

@@ -45,10 +45,7 @@ impl Packets {
                 }
                 Ok(None)
             }
-            Err(Error::PayloadSizeLimitExceeded(bytes)) => {
-                let text = format!("the server sent a message of at least {bytes} bytes; the limit is {PACKET_MAX}");
-                Err(Cause::new(CauseCode::TooLarge, text))
-            }
+            Err(Error::PayloadSizeLimitExceeded(bytes)) => Err(Cause::too_large(bytes, PACKET_MAX)),
             Err(error) => Err(breach(format!("what came is not MQTT 3.1.1 ({error:?})"))),
         }
     }

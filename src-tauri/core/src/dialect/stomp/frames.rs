@@ -112,7 +112,7 @@ impl Reader {
         match length.map(|length| rest.get(length)) {
             Some(Some(0)) => Ok(length),
             Some(Some(_)) => Err(breach("is longer than its content-length")),
-            None if rest.len() > BODY_MAX => Err(too_large(rest.len())),
+            None if rest.len() > BODY_MAX => Err(Cause::too_large(rest.len(), BODY_MAX)),
             None | Some(None) => {
                 self.searched = rest.len();
                 Ok(None)
@@ -137,7 +137,7 @@ fn parse(head: &str) -> Result<(Frame, Option<usize>), Cause> {
     let frame = Frame { command, headers, body: Vec::new() };
     let length = frame.header("content-length").map(|given| given.trim().parse::<usize>());
     match length.transpose() {
-        Ok(Some(length)) if length > BODY_MAX => Err(too_large(length)),
+        Ok(Some(length)) if length > BODY_MAX => Err(Cause::too_large(length, BODY_MAX)),
         Ok(length) => Ok((frame, length)),
         Err(_) => Err(breach("announces a length that is none")),
     }
@@ -145,11 +145,6 @@ fn parse(head: &str) -> Result<(Frame, Option<usize>), Cause> {
 
 fn breach(why: &str) -> Cause {
     Cause::new(CauseCode::Protocol, format!("the server sent a frame of STOMP that {why}"))
-}
-
-fn too_large(bytes: usize) -> Cause {
-    let text = format!("the server sent a message of at least {bytes} bytes; the limit is {BODY_MAX}");
-    Cause::new(CauseCode::TooLarge, text)
 }
 
 fn unescaped(text: &str) -> Option<String> {
